@@ -1,0 +1,58 @@
+"""A job type: which queue, which processor, and what happens when it fails or ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from toril.declarations.backoff import Backoff
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retry:
+    """When a failed attempt is followed by another one."""
+
+    #: Starts in all, the first one included.
+    attempts: int = 1
+    backoff: Backoff | None = None
+    #: Exception names or dotted paths, subclasses too; empty: every error.
+    on: tuple[str, ...] = ()
+    never_on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeepRule:
+    """How many finished jobs of one outcome stay, and for how long."""
+
+    #: None keeps any number, 0 keeps none.
+    count: int | None = None
+    age_ms: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Keep:
+    """What stays in Redis after the end."""
+
+    completed: KeepRule = field(default_factory=lambda: KeepRule(count=1_000))
+    failed: KeepRule = field(default_factory=lambda: KeepRule(count=10_000))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobType:
+    """What the YAML says of one job, defaults filled in."""
+
+    name: str
+    queue: str
+    #: Name of the processor that a plugin supplies; None on a queue that another runtime serves.
+    use: str | None = None
+    #: The processor's fixed parameters (`with:`), secrets still unresolved.
+    params: Mapping[str, Any] = field(default_factory=dict)
+    data_schema: Mapping[str, Any] | bool | None = None
+    retry: Retry = field(default_factory=Retry)
+    timeout_ms: int | None = None
+    #: 1 is the most urgent; 0 is none: first in, first out, ahead of all priorities.
+    priority: int = 0
+    #: None: `async` for coroutine functions, `thread` for plain ones.
+    run_in: Literal["async", "thread"] | None = None
+    keep: Keep = field(default_factory=Keep)

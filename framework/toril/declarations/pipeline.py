@@ -1,0 +1,57 @@
+"""A pipeline: everything that one configuration directory declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from toril.declarations.flow import Flow
+from toril.declarations.job_type import JobType
+from toril.declarations.queue import Queue
+from toril.declarations.schedule import Schedule
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RedisSettings:
+    """Where the jobs live."""
+
+    #: A redis URL (may be a `secret://` reference), or `embedded`.
+    url: str = "embedded"
+    prefix: str = "bull"
+    #: One idle named connection per queue, by which BullMQ's tools count workers.
+    announce_workers: bool = True
+    #: How often the embedded server flushes its append-only file to disk.
+    fsync: Literal["everysec", "always"] = "everysec"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PluginSettings:
+    """Which plugins are loaded, and their own settings."""
+
+    #: Local plugin files, absolute, inside the configuration root.
+    paths: tuple[Path, ...] = ()
+    disable: tuple[str, ...] = ()
+    config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pipeline:
+    """One configuration directory, read, checked and resolved."""
+
+    #: The directory, absolute.
+    root: Path
+    #: Owner mark of what Toril creates in Redis.
+    project: str
+    redis: RedisSettings = field(default_factory=RedisSettings)
+    plugins: PluginSettings = field(default_factory=PluginSettings)
+    queues: Mapping[str, Queue] = field(default_factory=dict)
+    jobs: Mapping[str, JobType] = field(default_factory=dict)
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    flows: Mapping[str, Flow] = field(default_factory=dict)
+
+    def queue_of_schedule(self, schedule: Schedule) -> Queue:
+        """The queue its ticks are added to: the job's, or that of the flow's last step."""
+        job = schedule.job or self.flows[schedule.flow or ""].last_step.job
+        return self.queues[self.jobs[job].queue]

@@ -1,0 +1,25 @@
+"""A queue: one line of jobs and how it is worked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Queue:
+    """What the YAML says of one queue, defaults filled in."""
+
+    name: str
+    #: Jobs that run at once in one worker process.
+    concurrency: int = 10
+    #: `external`: another runtime works this queue; Toril only adds to it and looks on.
+    served_by: Literal["toril", "external"] = "toril"
+    #: How long a lock lasts unless it is renewed.
+    lock_ms: int = 30_000
+    #: How often the queue is searched for active jobs whose lock ran out.
+    stalled_every_ms: int = 30_000
+    #: How many times a job may stall before it is failed.
+    stalled_limit: int = 3
+    #: Largest data a job may carry, in bytes of its JSON.
+    max_payload: int = 1_048_576

@@ -1,0 +1,26 @@
+"""A schedule: adds a job or starts a flow by the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Schedule:
+    """What the YAML says of one schedule; exactly one of cron, every_ms, at_ms and of job, flow."""
+
+    name: str
+    cron: str | None = None
+    every_ms: int | None = None
+    #: One tick only, at this instant (ms since the epoch).
+    at_ms: int | None = None
+    #: IANA name; always stored, so that every worker computes the same tick.
+    timezone: str = "UTC"
+    job: str | None = None
+    flow: str | None = None
+    #: The job's data, or the flow's inputs.
+    data: Mapping[str, Any] = field(default_factory=dict)
+    #: None: the job type's own.
+    priority: int | None = None

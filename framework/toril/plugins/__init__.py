@@ -1,0 +1,1 @@
+"""Plugins: hook specs, descriptors, manager, and what processors see."""

@@ -1,0 +1,54 @@
+"""The decorators by which plugin authors mark what they bring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import pluggy
+from tenacity.wait import wait_base
+
+from toril.declarations.backoff import Backoff
+from toril.plugins.descriptors import BackoffType, Processor, SecretProvider
+
+hookspec = pluggy.HookspecMarker("toril")
+hookimpl = pluggy.HookimplMarker("toril")
+
+
+def processor(
+    name: str, *, params: type | None = None
+) -> Callable[[Callable[..., Any]], Processor]:
+    """Makes a processor of a function `(job)` or, with `params`, `(job, params)`.
+
+    `params` is a msgspec.Struct or dataclass; its JSON Schema checks `with:` at load time. Raises
+    TypeError when no schema can be derived from it.
+    """
+    schema = _derive_schema(params) if params is not None else {}
+
+    def mark(function: Callable[..., Any]) -> Processor:
+        return Processor(name=name, function=function, params=params, params_schema=schema)
+
+    return mark
+
+
+def backoff(name: str) -> Callable[[Callable[[Backoff], wait_base]], BackoffType]:
+    """Makes a backoff type of a function from the declaration to a tenacity wait strategy."""
+
+    def mark(build: Callable[[Backoff], wait_base]) -> BackoffType:
+        return BackoffType(name=name, build=build)
+
+    return mark
+
+
+def secret_provider(name: str) -> Callable[[Callable[[str], str]], SecretProvider]:
+    """Makes the resolver of `secret://NAME/PATH` of a function from path to text."""
+
+    def mark(resolve: Callable[[str], str]) -> SecretProvider:
+        return SecretProvider(name=name, resolve=resolve)
+
+    return mark
+
+
+def _derive_schema(params: type) -> Mapping[str, Any]:
+    return msgspec.json.schema(params)

@@ -1,0 +1,49 @@
+"""What plugins bring, as frozen data; the decorators make them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tenacity.wait import wait_base
+
+from toril.declarations.backoff import Backoff
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Processor:
+    """The code of a job type: `function(job)` or `function(job, params)`."""
+
+    name: str
+    function: Callable[..., Any]
+    #: A msgspec.Struct or dataclass that `with:` is converted to, or None: no parameters.
+    params: type | None = None
+    #: JSON Schema of `with:`, derived from `params`.
+    params_schema: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it runs on the loop; a plain function runs in a thread."""
+        return inspect.iscoroutinefunction(self.function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the function itself, so that plugins' own tests can."""
+        return self.function(*args, **kwargs)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BackoffType:
+    """A backoff type: builds a tenacity wait strategy from the declaration."""
+
+    name: str
+    build: Callable[[Backoff], wait_base]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecretProvider:
+    """Resolves `secret://NAME/PATH`; `resolve(path)` gives the text or raises SecretError."""
+
+    name: str
+    resolve: Callable[[str], str]

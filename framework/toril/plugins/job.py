@@ -1,0 +1,87 @@
+"""What a processor sees of the job it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+
+class Job(Protocol):
+    """The running job, for coroutine processors.
+
+    A plain `def` processor is given a `ThreadJob`: the same names, blocking.
+    """
+
+    id: str
+    #: The job type's name.
+    name: str
+    queue: str
+    #: The input, JSON.
+    data: Any
+    #: Which attempt this is, 1 for the first.
+    attempt: int
+    #: How many attempts are allowed in all.
+    attempts: int
+    priority: int
+    added_at: datetime
+    #: When it was due: the same as `added_at` unless it was delayed or scheduled.
+    scheduled_at: datetime
+    #: The schedule's tick it belongs to, or None.
+    tick: datetime | None
+    #: The run of the flow it is a step of, or None.
+    flow: str | None
+    #: Grows with every start of the job; lets a resource refuse a stale owner.
+    fence: int
+    #: Results of the needed steps by step name, or of children by job id.
+    results: Mapping[str, Any]
+    #: Set when the job should stop: lock lost, or the worker is shutting down hard.
+    cancelled: asyncio.Event
+    #: Adds other jobs: a `toril.Client`.
+    client: Any
+
+    def result_of(self, step: str) -> Any:
+        """Gives a needed step's result; raises KeyError for a step that is not needed."""
+        ...
+
+    async def progress(self, value: Any) -> None:
+        """Stores how far it is: a number, usually of 100, or any JSON."""
+        ...
+
+    async def log(self, line: str) -> None:
+        """Adds a line to the job's log."""
+        ...
+
+    async def update_data(self, data: Any) -> None:
+        """Replaces the job's data, for this and later attempts."""
+        ...
+
+
+class ThreadJob(Protocol):
+    """The running job, for plain functions: as `Job`, but the methods block."""
+
+    id: str
+    name: str
+    queue: str
+    data: Any
+    attempt: int
+    attempts: int
+    priority: int
+    added_at: datetime
+    scheduled_at: datetime
+    tick: datetime | None
+    flow: str | None
+    fence: int
+    results: Mapping[str, Any]
+    cancelled: threading.Event
+    client: Any
+
+    def result_of(self, step: str) -> Any: ...
+
+    def progress(self, value: Any) -> None: ...
+
+    def log(self, line: str) -> None: ...
+
+    def update_data(self, data: Any) -> None: ...

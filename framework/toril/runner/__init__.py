@@ -1,0 +1,1 @@
+"""Starts workers in processes of their own and keeps what must never starve."""

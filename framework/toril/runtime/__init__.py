@@ -1,0 +1,1 @@
+"""From declarations to Redis: keys, scripts, calls, worker, schedules, flows, embedded server."""

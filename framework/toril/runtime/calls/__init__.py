@@ -1,0 +1,1 @@
+"""Every Redis operation, as a pure function that builds one Call."""
