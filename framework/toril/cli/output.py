@@ -1,0 +1,98 @@
+"""How commands answer: JSON or text on stdout, one clear line on stderr, the exit code.
+
+rich is imported by `print_table` only, so that JSON and plain answers start faster.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, Any
+
+import click
+
+from toril import errors
+
+DONE = 0
+#: The command worked and its answer is no: problems, findings, a failed job, an id not there.
+ANSWER_IS_NO = 1
+WRONG_USAGE = 2
+NO_REDIS = 3
+
+#: The first class that fits decides.
+EXIT_CODES: Sequence[tuple[type[errors.TorilError], int]] = (
+    (errors.RedisUnavailable, NO_REDIS),
+    (errors.EmbeddedServerError, NO_REDIS),
+    (errors.UnknownName, WRONG_USAGE),
+    (errors.TorilError, ANSWER_IS_NO),
+)
+
+
+class Refusal(click.ClickException):
+    """Ends the command with one line on stderr and an exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"error: {self.format_message()}", file=file, err=file is None)
+
+
+@contextmanager
+def failing_clearly() -> Iterator[None]:
+    """Turns every TorilError into a Refusal with the exit code that fits."""
+    try:
+        yield
+    except errors.TorilError as error:
+        raise Refusal(format_error(error), exit_code_of(error)) from error
+
+
+def exit_code_of(error: errors.TorilError) -> int:
+    """Gives the exit code for an error of Toril's."""
+    return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+
+
+def format_error(error: errors.TorilError) -> str:
+    """Writes an error as its line, with the problems of a configuration below it."""
+    lines = [str(error) or type(error).__name__]
+    if isinstance(error, errors.UnknownName) and error.suggestion and "did you" not in lines[0]:
+        lines[0] += f"; did you mean {error.suggestion!r}?"
+    if isinstance(error, errors.ConfigurationError):
+        lines += [str(problem) for problem in error.problems]
+    return "\n".join(lines)
+
+
+def print_json(value: Any) -> None:
+    """Prints an answer for programs: indented JSON, text as it is in UTF-8."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """Prints rows under column heads, right-aligning numbers; `empty` when there is none.
+
+    Long cells fold to the terminal's width; in a pipe nothing is folded or coloured.
+    """
+    texts = [[_format_cell(cell) for cell in row] for row in rows]
+    if not texts:
+        click.echo(empty)
+        return
+    from toril.cli.tables import show_table
+
+    show_table(columns, texts)
+
+
+def make_printable(text: str) -> str:
+    """Replaces control characters, which a job's data may hold to play with the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+def _format_cell(cell: object) -> str:
+    if cell is None:
+        return "-"
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    return make_printable(str(cell))

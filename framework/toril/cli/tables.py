@@ -1,0 +1,34 @@
+"""Tables on the terminal, by rich; imported only when one is shown."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+#: Not a terminal: wide enough that nothing is folded, so that grep and awk see whole rows.
+PIPE_WIDTH = 10_000
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Prints rows of text; a column of numbers is aligned to the right."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, column in enumerate(columns):
+        numeric = all(_is_number(row[index]) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    make_console().print(table)
+
+
+def make_console() -> Console:
+    """Gives a console on stdout: plain and unfolded unless it is a terminal."""
+    is_terminal = sys.stdout.isatty()
+    return Console(file=sys.stdout, highlight=False, width=None if is_terminal else PIPE_WIDTH)
+
+
+def _is_number(cell: str) -> bool:
+    return cell == "-" or cell.replace(".", "", 1).isdigit()
