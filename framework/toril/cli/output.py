@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import Any
 
 import click
 
@@ -29,24 +29,14 @@ EXIT_CODES: Sequence[tuple[type[errors.TorilError], int]] = (
 )
 
 
-class Refusal(click.ClickException):
-    """Ends the command with one line on stderr and an exit code."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"error: {self.format_message()}", file=file, err=file is None)
-
-
 @contextmanager
 def failing_clearly() -> Iterator[None]:
-    """Turns every TorilError into a Refusal with the exit code that fits."""
+    """Ends the command on a TorilError: one line on stderr, and the exit code that fits."""
     try:
         yield
     except errors.TorilError as error:
-        raise Refusal(format_error(error), exit_code_of(error)) from error
+        click.echo(f"error: {format_error(error)}", err=True)
+        raise click.exceptions.Exit(exit_code_of(error)) from error
 
 
 def exit_code_of(error: errors.TorilError) -> int:
