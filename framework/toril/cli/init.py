@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 FILES = ("toril.yaml", "greetings.yaml", "processors.py")
-GITIGNORE = "# The embedded server keeps its jobs here.\n.toril/\n"
 
 
 @click.command(short_help="Write a small working pipeline into a directory.")
@@ -50,6 +49,3 @@ def write_pipeline(directory: Path) -> None:
     for name in FILES:
         text = (source / name).read_text(encoding="utf-8")
         (directory / name).write_text(text, encoding="utf-8")
-    gitignore = directory / ".gitignore"
-    if not gitignore.exists():
-        gitignore.write_text(GITIGNORE, encoding="utf-8")
