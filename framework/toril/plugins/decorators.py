@@ -15,6 +15,9 @@ from toril.plugins.descriptors import BackoffType, Processor, SecretProvider
 hookspec = pluggy.HookspecMarker("toril")
 hookimpl = pluggy.HookimplMarker("toril")
 
+#: What `with:` may hold for a processor without parameters: nothing.
+NO_PARAMS_SCHEMA: Mapping[str, Any] = {"type": "object", "additionalProperties": False}
+
 
 def processor(
     name: str, *, params: type | None = None
@@ -24,7 +27,8 @@ def processor(
     `params` is a msgspec.Struct or dataclass; its JSON Schema checks `with:` at load time. Raises
     TypeError when no schema can be derived from it.
     """
-    schema = _derive_schema(params) if params is not None else {}
+    _check_name("processor", name)
+    schema = _derive_schema(params) if params is not None else NO_PARAMS_SCHEMA
 
     def mark(function: Callable[..., Any]) -> Processor:
         return Processor(name=name, function=function, params=params, params_schema=schema)
@@ -34,6 +38,7 @@ def processor(
 
 def backoff(name: str) -> Callable[[Callable[[Backoff], wait_base]], BackoffType]:
     """Makes a backoff type of a function from the declaration to a tenacity wait strategy."""
+    _check_name("backoff", name)
 
     def mark(build: Callable[[Backoff], wait_base]) -> BackoffType:
         return BackoffType(name=name, build=build)
@@ -43,6 +48,7 @@ def backoff(name: str) -> Callable[[Callable[[Backoff], wait_base]], BackoffType
 
 def secret_provider(name: str) -> Callable[[Callable[[str], str]], SecretProvider]:
     """Makes the resolver of `secret://NAME/PATH` of a function from path to text."""
+    _check_name("secret_provider", name)
 
     def mark(resolve: Callable[[str], str]) -> SecretProvider:
         return SecretProvider(name=name, resolve=resolve)
@@ -50,5 +56,15 @@ def secret_provider(name: str) -> Callable[[Callable[[str], str]], SecretProvide
     return mark
 
 
+def _check_name(decorator: str, name: object) -> None:
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"@{decorator} takes a name, as in @{decorator}('shop.greet')")
+
+
 def _derive_schema(params: type) -> Mapping[str, Any]:
-    return msgspec.json.schema(params)
+    """Derives a JSON Schema in which a key that the class lacks is a mistake, not ignored."""
+    schema = msgspec.json.schema(params)
+    for part in (schema, *schema.get("$defs", {}).values()):
+        if "properties" in part:
+            part.setdefault("additionalProperties", False)
+    return schema

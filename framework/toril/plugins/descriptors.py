@@ -20,7 +20,7 @@ class Processor:
     function: Callable[..., Any]
     #: A msgspec.Struct or dataclass that `with:` is converted to, or None: no parameters.
     params: type | None = None
-    #: JSON Schema of `with:`, derived from `params`.
+    #: JSON Schema of `with:`, derived from `params`; `@processor` refuses unknown keys by it.
     params_schema: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -1,0 +1,99 @@
+"""The public names, for applications and plugins; each is imported when it is first used.
+
+Nothing inside Toril imports from here.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from toril.declarations.backoff import Backoff
+    from toril.errors import (
+        AddError,
+        ConfigurationError,
+        Delay,
+        EmbeddedServerError,
+        ExpressionError,
+        InvalidData,
+        InvalidJobId,
+        JobFailed,
+        JobNotFound,
+        JobSignal,
+        LockLost,
+        PayloadTooLarge,
+        PluginError,
+        RateLimited,
+        RedisMisconfigured,
+        RedisUnavailable,
+        SecretError,
+        TorilError,
+        UnknownName,
+        Unrecoverable,
+        WaitTimeout,
+        WrongState,
+    )
+    from toril.plugins.decorators import backoff, hookimpl, processor, secret_provider
+    from toril.plugins.job import Job, ThreadJob
+
+    __version__: str
+
+__all__ = [
+    "AddError",
+    "Backoff",
+    "ConfigurationError",
+    "Delay",
+    "EmbeddedServerError",
+    "ExpressionError",
+    "InvalidData",
+    "InvalidJobId",
+    "Job",
+    "JobFailed",
+    "JobNotFound",
+    "JobSignal",
+    "LockLost",
+    "PayloadTooLarge",
+    "PluginError",
+    "RateLimited",
+    "RedisMisconfigured",
+    "RedisUnavailable",
+    "SecretError",
+    "ThreadJob",
+    "TorilError",
+    "UnknownName",
+    "Unrecoverable",
+    "WaitTimeout",
+    "WrongState",
+    "__version__",
+    "backoff",
+    "hookimpl",
+    "processor",
+    "secret_provider",
+]
+
+#: Where a name lives, unless it is an error.
+_HOMES = {
+    "Backoff": "toril.declarations.backoff",
+    "Job": "toril.plugins.job",
+    "ThreadJob": "toril.plugins.job",
+    "backoff": "toril.plugins.decorators",
+    "hookimpl": "toril.plugins.decorators",
+    "processor": "toril.plugins.decorators",
+    "secret_provider": "toril.plugins.decorators",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'toril' has no attribute {name!r}")
+    if name == "__version__":
+        value: Any = import_module("importlib.metadata").version("toril")
+    else:
+        value = getattr(import_module(_HOMES.get(name, "toril.errors")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
