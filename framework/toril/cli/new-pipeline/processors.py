@@ -18,5 +18,5 @@ async def greet(job: Job, params: GreetParams) -> dict[str, str]:
 
 
 @hookimpl
-def toril_processors():
+def toril_processors() -> list[object]:
     return [greet]
