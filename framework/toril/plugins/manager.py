@@ -153,7 +153,7 @@ class PluginManager:
             self._record(
                 candidate,
                 PluginState.FAILED,
-                error=f"its name is taken by the plugin of {taken.owner}; rename one of them",
+                error=f"its name is taken by the plugin of {taken.owner!r}; rename one of them",
             )
             return
         try:
