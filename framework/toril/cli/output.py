@@ -47,8 +47,6 @@ def exit_code_of(error: errors.TorilError) -> int:
 def format_error(error: errors.TorilError) -> str:
     """Writes an error as its line, with the problems of a configuration below it."""
     lines = [str(error) or type(error).__name__]
-    if isinstance(error, errors.UnknownName) and error.suggestion and "did you" not in lines[0]:
-        lines[0] += f"; did you mean {error.suggestion!r}?"
     if isinstance(error, errors.ConfigurationError):
         lines += [str(problem) for problem in error.problems]
     return "\n".join(lines)

@@ -86,11 +86,6 @@ def test_a_given_directory_that_is_not_there_is_named(tmp_path, monkeypatch) -> 
         (errors.JobNotFound("no job 'x'"), 1, "error: no job 'x'"),
         (errors.InvalidData("not JSON"), 1, "error: not JSON"),
         (errors.UnknownName("no queue 'a'"), 2, "error: no queue 'a'"),
-        (
-            errors.UnknownName("no queue 'a'", suggestion="b"),
-            2,
-            "error: no queue 'a'; did you mean 'b'?",
-        ),
         (errors.RedisUnavailable("no Redis"), 3, "error: no Redis"),
         (errors.RedisMisconfigured("too old"), 3, "error: too old"),
         (errors.EmbeddedServerError("cannot start"), 3, "error: cannot start"),
