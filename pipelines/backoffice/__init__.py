@@ -1,0 +1,1 @@
+"""The demo's own code: plain Python that knows nothing of Toril."""
