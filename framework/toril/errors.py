@@ -11,7 +11,9 @@ TorilError
 ├── WrongState                  the job is not in a state that allows the operation
 ├── JobFailed                   a job one waited for failed (carries its error)
 ├── WaitTimeout                 a job one waited for did not finish in time
-├── RedisUnavailable            no Redis there, or it cannot serve now
+├── RedisUnavailable            no Redis there, or it stopped answering: a call may have run or not
+│   ├── RedisRefused            there, but it cannot serve now; the call did not run
+│   │   └── RedisOutOfMemory    maxmemory reached; the call did not run
 │   └── RedisMisconfigured      there, but its settings or version cannot hold jobs safely
 ├── EmbeddedServerError         the embedded server cannot be started here
 ├── PluginError                 a plugin failed to load or brought something unusable
@@ -89,7 +91,15 @@ class WaitTimeout(TorilError):
 
 
 class RedisUnavailable(TorilError):
-    """No Redis answers at the configured address, or it cannot serve now."""
+    """No Redis answers at the configured address, or it stopped: a call may have run or not."""
+
+
+class RedisRefused(RedisUnavailable):
+    """The server answers but cannot serve now (loading, busy, read-only); the call did not run."""
+
+
+class RedisOutOfMemory(RedisRefused):
+    """The server's memory is full; the call did not run."""
 
 
 class RedisMisconfigured(RedisUnavailable):

@@ -1,0 +1,24 @@
+"""A call: one Redis operation as data, built by `runtime/calls/`, sent by a sender."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+#: What a call hands to Redis; floats and bools have no place on this wire.
+Arg = bytes | str | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """A script or a plain command, and how its reply is read."""
+
+    #: `lua/NAME.lua`, or None: a plain command whose name is `args[0]`.
+    script: str | None
+    keys: tuple[str, ...]
+    args: tuple[Arg, ...]
+    #: Takes the script's reply, or what redis-py makes of a plain command's.
+    parse: Callable[[Any], T]

@@ -1,0 +1,203 @@
+"""JSON, job options and job ids, as they stand in Redis."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from toril.declarations.job_type import KeepRule
+from toril.errors import InvalidData, InvalidJobId
+from toril.runtime.keys import QUEUE_SUFFIXES
+
+#: Past this a Node peer, whose numbers are doubles, would silently change an integer.
+MAX_INTEGER = 2**53
+#: Deeper values are refused; so are circular ones, which have no end.
+MAX_DEPTH = 200
+MAX_ID_BYTES = 512
+
+#: Job options that BullMQ stores under a short name.
+SHORT_NAMES: Mapping[str, str] = {
+    "deduplication": "de",
+    "failParentOnFailure": "fpof",
+    "continueParentOnFailure": "cpof",
+    "ignoreDependencyOnFailure": "idof",
+    "removeDependencyOnFailure": "rdof",
+    "keepLogs": "kl",
+}
+LONG_NAMES: Mapping[str, str] = {short: long for long, short in SHORT_NAMES.items()}
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+_INTEGER = re.compile(r"-?[0-9]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def encode_json(value: Any, what: str = "data") -> bytes:
+    """Writes a value as JSON that every peer reads back unchanged.
+
+    Raises InvalidData, naming `what` and the place inside it, for what JSON cannot hold.
+    """
+    _check_json(value, what, 0)
+    try:
+        return _encode(value)
+    except TypeError:
+        # Subclasses of str, int or float (an Enum, a numpy number) are beyond msgspec.
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text.encode()
+
+
+def _check_json(value: Any, path: str, depth: int) -> None:
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        if kind is str and not value.isascii():
+            _check_text(value, path)
+    elif kind is dict or isinstance(value, dict):
+        _check_depth(depth, path)
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise InvalidData(f"expected text as key in {path}, got {key!r}")
+            _check_text(key, path)
+            _check_json(item, f"{path}.{key}", depth + 1)
+    elif isinstance(value, list | tuple):
+        _check_depth(depth, path)
+        for index, item in enumerate(value):
+            _check_json(item, f"{path}[{index}]", depth + 1)
+    elif isinstance(value, int):
+        if not -MAX_INTEGER <= value <= MAX_INTEGER:
+            raise InvalidData(
+                f"{path} is the integer {value}, beyond 2^53: a Node peer would change it; "
+                "pass it as text"
+            )
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise InvalidData(f"{path} is {value}, which JSON cannot hold; pass null or text")
+    elif isinstance(value, str):
+        _check_text(value, path)
+    else:
+        raise InvalidData(f"{path} is a {kind.__name__}, which JSON cannot hold")
+
+
+def _check_text(text: str, path: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidData(f"{path} holds half a surrogate pair, which UTF-8 cannot hold") from error
+
+
+def _check_depth(depth: int, path: str) -> None:
+    if depth >= MAX_DEPTH:
+        start = path if len(path) <= 60 else path[:60] + "..."
+        raise InvalidData(f"{start} is nested more than {MAX_DEPTH} levels deep")
+
+
+def decode_json(raw: bytes | str, what: str = "data") -> Any:
+    """Reads JSON that any peer wrote; raises InvalidData when it is none."""
+    try:
+        return _decode(raw)
+    except msgspec.MsgspecError:
+        # Node may store what msgspec refuses: lone surrogates, numbers past a double's range.
+        try:
+            return json.loads(raw, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            raise InvalidData(f"{what} is not JSON: {error}") from error
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def encode_opts(opts: Mapping[str, Any]) -> bytes:
+    """Writes job options with BullMQ's short names; options that are None are left out."""
+    stored = {SHORT_NAMES.get(name, name): value for name, value in opts.items()}
+    telemetry = stored.pop("telemetry", None)
+    if telemetry:
+        stored["tm"] = telemetry.get("metadata")
+        stored["omc"] = telemetry.get("omitContext")
+    return encode_json({name: value for name, value in stored.items() if value is not None}, "opts")
+
+
+def decode_opts(raw: bytes | str) -> dict[str, Any]:
+    """Reads stored job options into their public names; raises InvalidData unless an object."""
+    stored = decode_json(raw, "opts")
+    if not isinstance(stored, dict):
+        raise InvalidData(f"expected opts to be an object, got {stored!r}")
+    opts = {LONG_NAMES.get(name, name): value for name, value in stored.items()}
+    telemetry = {"metadata": opts.pop("tm", None), "omitContext": opts.pop("omc", None)}
+    if any(value is not None for value in telemetry.values()):
+        opts["telemetry"] = {name: value for name, value in telemetry.items() if value is not None}
+    return opts
+
+
+def resolve_keep(
+    opts: Mapping[str, Any], outcome: Literal["completed", "failed"], declared: KeepRule
+) -> KeepRule:
+    """How long a finished job stays: its own removeOnComplete or removeOnFail, else `declared`."""
+    own = opts.get("removeOnComplete" if outcome == "completed" else "removeOnFail")
+    if own is None:
+        return declared
+    if isinstance(own, bool):
+        return KeepRule(count=0) if own else KeepRule()
+    if isinstance(own, int | float):
+        return KeepRule(count=int(own)) if own >= 0 else KeepRule()
+    if not isinstance(own, Mapping):
+        return declared
+    count, age = own.get("count"), own.get("age")
+    return KeepRule(
+        count=int(count) if isinstance(count, int | float) and count >= 0 else None,
+        age_ms=int(age * 1000) if isinstance(age, int | float) and age >= 0 else None,
+    )
+
+
+def encode_keep(rule: KeepRule) -> dict[str, int] | bool:
+    """Writes a keep rule as removeOnComplete/removeOnFail; ages there are whole seconds."""
+    keep = {}
+    if rule.count is not None:
+        keep["count"] = rule.count
+    if rule.age_ms is not None:
+        keep["age"] = -(-rule.age_ms // 1000)
+    return keep or False
+
+
+def generate_job_id(now_ms: int) -> str:
+    """Makes a new id, a UUID of version 7: ids made later sort later."""
+    random = int.from_bytes(os.urandom(10))
+    value = (now_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64
+    digits = f"{value | 0x2 << 62 | random & (1 << 62) - 1:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def validate_job_id(job_id: str) -> str:
+    """Gives the id back if the layout can hold it; raises InvalidJobId otherwise.
+
+    Stricter than Node only where Node would break its own keys: reserved names, control characters.
+    """
+    problem = _find_id_problem(job_id)
+    if problem:
+        raise InvalidJobId(f"job id {job_id!r} {problem}")
+    return job_id
+
+
+def _find_id_problem(job_id: str) -> str | None:
+    if not job_id:
+        return "is empty"
+    if _INTEGER.fullmatch(job_id):
+        return "is an integer, which would collide with generated ids; put a letter in it"
+    if ":" in job_id:
+        return "holds ':', which parts the keys in Redis; use '-' or '.'"
+    if job_id in QUEUE_SUFFIXES:
+        return "is the name of one of the queue's own keys"
+    if _CONTROL.search(job_id):
+        return "holds a control character"
+    try:
+        size = len(job_id.encode())
+    except UnicodeEncodeError:
+        return "holds half a surrogate pair"
+    if size > MAX_ID_BYTES:
+        return f"is {size} bytes long; at most {MAX_ID_BYTES} are allowed"
+    return None

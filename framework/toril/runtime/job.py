@@ -1,0 +1,220 @@
+"""A job as data: one to be added, one as stored in Redis, one claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from toril.errors import InvalidData
+from toril.runtime.codec import decode_json, decode_opts
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParentLink:
+    """The job that waits for this one."""
+
+    id: str
+    queue: str
+    #: Whether this job's failure for good fails the parent too.
+    fail_parent: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewJob:
+    """A job to be added."""
+
+    queue: str
+    id: str
+    name: str
+    #: JSON.
+    data: bytes
+    #: BullMQ's options by their public names: attempts, backoff, removeOnComplete, ...
+    opts: Mapping[str, Any] = field(default_factory=dict)
+    timestamp_ms: int
+    delay_ms: int = 0
+    #: 1 is the most urgent, 0 is none.
+    priority: int = 0
+    #: Runs before those that wait already.
+    lifo: bool = False
+    parent: ParentLink | None = None
+    #: A parent: it waits for jobs of the same list that name it.
+    waits_for_children: bool = False
+    #: Toril's own fields, see own_fields.py.
+    own: Mapping[str, str] = field(default_factory=dict)
+
+
+class StoredJob:
+    """A job read from Redis; what is not asked for is never decoded.
+
+    A class of its own, not a frozen dataclass: a busy worker makes tens of thousands a second.
+    """
+
+    __slots__ = ("_data", "_opts", "fields", "id", "queue")
+
+    def __init__(self, queue: str, job_id: str, fields: Mapping[bytes, bytes]) -> None:
+        self.queue = queue
+        self.id = job_id
+        #: The hash as it is.
+        self.fields = fields
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(queue={self.queue!r}, id={self.id!r}, name={self.name!r})"
+
+    @property
+    def name(self) -> str:
+        return self._text(b"name") or ""
+
+    @property
+    def data_json(self) -> bytes:
+        return self.fields.get(b"data", b"{}")
+
+    @property
+    def data(self) -> Any:
+        """The input; raises InvalidData if a peer stored something that is not JSON."""
+        try:
+            return self._data
+        except AttributeError:
+            self._data: Any = decode_json(self.data_json)
+            return self._data
+
+    @property
+    def opts(self) -> dict[str, Any]:
+        """BullMQ's options by their public names; raises InvalidData if they are not JSON."""
+        try:
+            return self._opts
+        except AttributeError:
+            self._opts: dict[str, Any] = decode_opts(self.fields.get(b"opts", b"{}"))
+            return self._opts
+
+    @property
+    def timestamp_ms(self) -> int:
+        """When it was added."""
+        return self._integer(b"timestamp") or 0
+
+    @property
+    def delay_ms(self) -> int:
+        return self._integer(b"delay") or 0
+
+    @property
+    def priority(self) -> int:
+        return self._integer(b"priority") or 0
+
+    @property
+    def processed_on_ms(self) -> int | None:
+        """When it was last claimed."""
+        return self._integer(b"processedOn")
+
+    @property
+    def processed_by(self) -> str | None:
+        """The name of the worker that claimed it last."""
+        return self._text(b"pb")
+
+    @property
+    def finished_on_ms(self) -> int | None:
+        return self._integer(b"finishedOn")
+
+    @property
+    def attempts_made(self) -> int:
+        """Attempts that ended, well or badly."""
+        return self._integer(b"atm") or 0
+
+    @property
+    def attempts_started(self) -> int:
+        """Starts so far, lost and postponed ones included; it only grows."""
+        return self._integer(b"ats") or 0
+
+    @property
+    def stalled_count(self) -> int:
+        return self._integer(b"stc") or 0
+
+    @property
+    def returnvalue_json(self) -> bytes | None:
+        return self.fields.get(b"returnvalue")
+
+    @property
+    def returnvalue(self) -> Any:
+        """The result, None before the end."""
+        return self._tolerant(b"returnvalue", None)
+
+    @property
+    def failed_reason(self) -> str | None:
+        """The last failed attempt's error; it stays when a later attempt succeeds."""
+        return self._text(b"failedReason")
+
+    @property
+    def stacktrace(self) -> list[str]:
+        """One text per failed attempt, newest last."""
+        lines = self._tolerant(b"stacktrace", [])
+        return [str(line) for line in lines] if isinstance(lines, list) else []
+
+    @property
+    def progress(self) -> Any:
+        return self._tolerant(b"progress", 0)
+
+    @property
+    def parent_key(self) -> str | None:
+        """The key of the job that waits for this one."""
+        return self._text(b"parentKey")
+
+    @property
+    def repeat_key(self) -> str | None:
+        """The id of the job scheduler it is an iteration of."""
+        return self._text(b"rjk")
+
+    @property
+    def deferred_failure(self) -> str | None:
+        """Set: the worker that claims it must fail it with this text, without running it."""
+        return self._text(b"defa")
+
+    @property
+    def own(self) -> dict[str, str]:
+        """Toril's own fields, see own_fields.py."""
+        return {
+            name.decode(): value.decode("utf-8", "replace")
+            for name, value in self.fields.items()
+            if name.startswith(b"t:")
+        }
+
+    def _text(self, name: bytes) -> str | None:
+        raw = self.fields.get(name)
+        return None if raw is None else raw.decode("utf-8", "replace")
+
+    def _integer(self, name: bytes) -> int | None:
+        raw = self.fields.get(name)
+        try:
+            return None if raw is None else int(float(raw)) if b"." in raw else int(raw)
+        except (ValueError, OverflowError):
+            return None
+
+    def _tolerant(self, name: bytes, default: Any) -> Any:
+        raw = self.fields.get(name)
+        try:
+            return default if raw is None else decode_json(raw)
+        except InvalidData:
+            return default
+
+
+class ClaimedJob(StoredJob):
+    """A job that this worker owns now."""
+
+    __slots__ = ("children",)
+
+    def __init__(
+        self,
+        queue: str,
+        job_id: str,
+        fields: Mapping[bytes, bytes],
+        children: Mapping[bytes, bytes] | None = None,
+    ) -> None:
+        super().__init__(queue, job_id, fields)
+        #: Results of completed children as JSON, by the child's key.
+        self.children: Mapping[bytes, bytes] = children or {}
+
+    @property
+    def children_results(self) -> dict[str, Any]:
+        """Results of completed children by the child's key."""
+        return {
+            key.decode("utf-8", "replace"): decode_json(value, f"result of {key!r}")
+            for key, value in self.children.items()
+        }

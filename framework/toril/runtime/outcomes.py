@@ -1,0 +1,75 @@
+"""How a run of a job ended, as data; `settle_and_claim` writes it down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from toril.declarations.job_type import KeepRule
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """Ended well; `result` is JSON."""
+
+    id: str
+    result: bytes
+    keep: KeepRule
+    #: The job's `attempts_started` when it was claimed: refuses the result of an earlier start
+    #: under the same token. 0 does not ask.
+    fence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Ended badly, for good; `reason` is plain text, `stacktrace` a JSON array of strings."""
+
+    id: str
+    reason: str
+    stacktrace: bytes
+    keep: KeepRule
+    #: Attempts allowed in all; the event `retries-exhausted` follows when they are used up.
+    attempts: int
+    fence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """An attempt failed and another one follows, at once (`delay_ms` 0) or later."""
+
+    id: str
+    delay_ms: int
+    reason: str
+    stacktrace: bytes
+    fence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """Runs again at `until_ms`; no attempt is spent."""
+
+    id: str
+    until_ms: int
+    fence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """Goes back to the front of the line; no attempt is spent.
+
+    `limit_ms` above 0 also holds the whole queue for so long.
+    """
+
+    id: str
+    limit_ms: int = 0
+    fence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MovedToWaitingChildren:
+    """Waits for the children it added while it ran; no attempt is spent."""
+
+    id: str
+    fence: int = 0
+
+
+Settlement = Completed | Failed | Retried | Postponed | GivenBack | MovedToWaitingChildren

@@ -1,0 +1,27 @@
+"""What Toril adds to BullMQ's layout: job hash fields `t:*`, keys `PREFIX:QUEUE:meta:t:*`.
+
+BullMQ's tools pass unknown hash fields through; keys under `meta:` survive their clean-up.
+"""
+
+from __future__ import annotations
+
+#: On a job: `TOKEN#ATS`, written at each claim: who runs it, and which start of it this is.
+OWNER = "t:o"
+#: On a job that is a step: its flow's name.
+FLOW = "t:f"
+#: On a job that is a step: the run's id.
+RUN = "t:r"
+#: On a job that is a step: the step's name.
+STEP = "t:s"
+#: On a step whose data needs results of others: the data as JSON with its expressions.
+STEP_DATA = "t:d"
+#: On a scheduler's record `repeat:<id>`: the project that owns it.
+SCHEDULE_OWNER = "t:p"
+
+#: Fields that a new job may carry.
+JOB_FIELDS = frozenset({FLOW, RUN, STEP, STEP_DATA})
+
+
+def format_owner(token: str, attempts_started: int) -> str:
+    """Makes the owner mark of one start of a job."""
+    return f"{token}#{attempts_started}"

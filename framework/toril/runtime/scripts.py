@@ -1,0 +1,61 @@
+"""The Lua scripts: loading, includes, and the commands that run them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from toril.runtime.call import Arg, Call
+
+LUA_ROOT = Path(__file__).parent / "lua"
+
+#: A line `--- include lib/NAME` brings lib/NAME.lua in, once, where it is first named.
+INCLUDE = "--- include "
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One transition, includes resolved."""
+
+    name: str
+    source: bytes
+    sha: str
+
+
+@cache
+def load_script(name: str) -> Script:
+    """Reads `lua/NAME.lua` with everything it includes."""
+    source = "\n".join(_resolve(name, seen=set())).encode()
+    return Script(name, source, hashlib.sha1(source, usedforsecurity=False).hexdigest())
+
+
+def list_scripts() -> list[str]:
+    """Names every script, without the shared parts."""
+    return sorted(path.stem for path in LUA_ROOT.glob("*.lua"))
+
+
+def _resolve(name: str, *, seen: set[str]) -> list[str]:
+    seen.add(name)
+    lines: list[str] = []
+    for line in (LUA_ROOT / f"{name}.lua").read_text().splitlines():
+        if not line.startswith(INCLUDE):
+            lines.append(line)
+        elif (part := line.removeprefix(INCLUDE).strip()) not in seen:
+            lines.extend(_resolve(part, seen=seen))
+    return lines
+
+
+def build_command(call: Call[Any]) -> tuple[Arg, ...]:
+    """The command of a call; a script is named by its hash, which the server may not know yet."""
+    if call.script is None:
+        return call.args
+    return ("EVALSHA", load_script(call.script).sha, len(call.keys), *call.keys, *call.args)
+
+
+def build_loading_command(call: Call[Any]) -> tuple[Arg, ...]:
+    """The command that brings the script along, so that a flush in between cannot lose it."""
+    assert call.script is not None
+    return ("EVAL", load_script(call.script).source, len(call.keys), *call.keys, *call.args)

@@ -1,0 +1,76 @@
+"""Tests of both senders against a real server."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from redis.exceptions import ResponseError
+
+from toril.errors import RedisMisconfigured
+from toril.runtime import scripts
+from toril.runtime.call import Call
+from toril.runtime.connection import connect, connect_sync
+from toril.runtime.scripts import Script
+from toril.runtime.sender import AsyncSender
+
+
+@pytest.fixture
+def echo_script(monkeypatch: pytest.MonkeyPatch, prefix: str) -> str:
+    """A script of this test's own that counts its runs and gives its argument back."""
+    source = f"-- {prefix}\nredis.call('INCR', KEYS[1]) return ARGV[1]".encode()
+    script = Script("echo", source, hashlib.sha1(source).hexdigest())
+    monkeypatch.setattr(scripts, "load_script", lambda name: script)
+    return "echo"
+
+
+async def test_a_script_the_server_does_not_know_runs_once(sender, redis, echo_script, prefix):
+    reply = await sender.send(Call(echo_script, (prefix,), ("hello",), bytes.decode))
+
+    assert reply == "hello"
+    assert await redis.get(prefix) == b"1"
+
+
+async def test_only_the_calls_that_did_not_run_are_sent_again(sender, redis, echo_script, prefix):
+    calls = [
+        Call(None, (), ("INCR", prefix), str),
+        Call(echo_script, (prefix,), ("a",), bytes.decode),
+        Call(echo_script, (prefix,), ("b",), bytes.decode),
+    ]
+
+    assert await sender.send_many(calls) == ["1", "a", "b"]
+    assert await redis.get(prefix) == b"3"
+
+
+async def test_many_calls_give_their_errors_in_place(sender, prefix):
+    calls = [Call(None, (), (name, prefix), str) for name in ("INCR", "LLEN", "INCR")]
+
+    results = await sender.send_many(calls, return_exceptions=True)
+
+    assert [results[0], results[2]] == ["1", "2"]
+    assert isinstance(results[1], ResponseError)
+
+
+async def test_many_calls_raise_the_first_error_after_all_ran(sender, redis, prefix):
+    calls = [Call(None, (), (name, prefix), str) for name in ("INCR", "LLEN", "INCR")]
+
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        await sender.send_many(calls)
+    assert await redis.get(prefix) == b"2"
+
+
+async def test_no_calls_need_no_round_trip(sender):
+    assert await sender.send_many([]) == []
+
+
+async def test_a_missing_permission_is_named(server, prefix):
+    admin = connect_sync(server.url)
+    admin.execute_command("ACL", "SETUSER", prefix, "on", ">pw", "~*", "+@all", "-evalsha", "-ping")
+    url = server.url.replace("unix://", f"unix://{prefix}:pw@")
+    client = connect(url)
+
+    with pytest.raises(RedisMisconfigured, match=r"denies access.*'?ping'?"):
+        await AsyncSender(client).send(Call(None, (), ("PING",), str))
+    await client.aclose()
+    admin.execute_command("ACL", "DELUSER", prefix)
+    admin.close()
