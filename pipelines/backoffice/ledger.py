@@ -46,7 +46,7 @@ class Account:
             return f"needs {needed:,} in cash, the account has {self.cash:,}"
         held = self.shares.get(trade.symbol, 0)
         if trade.side == "sell" and trade.quantity > held:
-            return f"sells {trade.quantity} shares, the account holds {held}"
+            return f"sells {trade.quantity:,} shares, the account holds {held:,}"
         return None
 
     def apply(self, trade: Trade) -> None:
