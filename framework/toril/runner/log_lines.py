@@ -1,0 +1,131 @@
+"""The sentences of the log: every event of a running pipeline, in words or as JSON."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+Level = Literal["info", "warning", "error"]
+Fields = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """How loud an event is, and its words with the event's fields in braces."""
+
+    level: Level
+    words: str
+
+
+def _info(words: str) -> Sentence:
+    return Sentence("info", words)
+
+
+def _warning(words: str) -> Sentence:
+    return Sentence("warning", words)
+
+
+def _error(words: str) -> Sentence:
+    return Sentence("error", words)
+
+
+#: Every event by its stable name; a test finds those that are missing here.
+SENTENCES: Mapping[str, Sentence] = {
+    "runner_started": _info("{project} runs: {processes} worker process(es) for {queues}, {redis}"),
+    "runner_stopping": _info("stops: {reason}; running jobs have {grace_s:g} s"),
+    "runner_hurried": _warning("hands back at once what still runs"),
+    "runner_stopped": _info("stopped"),
+    "clock_skewed": _warning(
+        "this host's clock is {offset_ms} ms off the Redis server's; Redis's is used"
+    ),
+    "server_restarted": _warning("the embedded server was gone and runs again"),
+    "server_failed": _error("{error}"),
+    "redis_unavailable": _warning("Redis is away for {for_s:g} s ({during}): {error}"),
+    "redis_available": _info("Redis is back after {after_s:g} s"),
+    "schedules_applied": _info("schedules: {applied} applied, {removed} removed"),
+    "jobs_stalled": _warning(
+        "{queue}: gave back {returned} job(s) whose lock ran out, {failed} to be failed for that"
+    ),
+    "worker_started": _info("{worker} is ready (pid {pid})"),
+    "worker_failed": _error("{worker} cannot start: {error}"),
+    "worker_ended": _error("{worker} (pid {pid}) ended: {exit}, with {running} job(s) running"),
+    "worker_restarting": _info("a new process for {worker} starts in {pause_s:.2g} s"),
+    "worker_killed": _warning("{worker} (pid {pid}) did not end in time and was killed"),
+    "worker_said": _info("{worker}: {line}"),
+    "jobs_handed_back": _info("{queue}: {jobs} job(s) of {worker} wait again"),
+    "job_blamed": _error("{queue} {job}: ended its worker process ({exit}), time {times}"),
+    "suspects_isolated": _warning(
+        "{jobs} job(s) ran when {worker} ended; they run again one at a time"
+    ),
+    "pipeline_idle": _info("nothing is left to do"),
+    "pipeline_stuck": _error(
+        "queue {queue!r} is paused with {jobs} job(s), so the work cannot finish;"
+        " resume it with `toril queue resume {queue}`"
+    ),
+    "hook_failed": _warning("plugin {plugin}: hook {hook} failed ({failures} times): {error}"),
+    "hook_muted": _error("plugin {plugin}: hook {hook} failed {failures} times and is muted"),
+}
+
+
+def format_text(event: str, fields: Fields, *, now_ms: int) -> str:
+    """Writes an event as one line for people, in local time."""
+    moment = datetime.fromtimestamp(now_ms / 1000).astimezone()
+    level = level_of(event)
+    mark = "" if level == "info" else f"{level}: "
+    return f"{moment:%H:%M:%S} {mark}{format_sentence(event, fields)}"
+
+
+def format_json(event: str, fields: Fields, *, now_ms: int) -> str:
+    """Writes an event as one line for programs."""
+    moment = datetime.fromtimestamp(now_ms / 1000, UTC)
+    line = {
+        "time": f"{moment:%Y-%m-%dT%H:%M:%S}.{now_ms % 1000:03d}Z",
+        "level": level_of(event),
+        "event": event,
+        "message": format_sentence(event, fields),
+        **fields,
+    }
+    return msgspec.json.encode(line, enc_hook=repr).decode()
+
+
+def format_sentence(event: str, fields: Fields) -> str:
+    """Puts an event into words; one without a sentence shows its name and fields."""
+    sentence = SENTENCES.get(event)
+    if sentence is None:
+        words = " ".join([event, *(f"{name}={value}" for name, value in fields.items())])
+    else:
+        words = _Formatter().vformat(sentence.words, (), fields)
+    return _on_one_line(words)
+
+
+def level_of(event: str) -> Level:
+    """Says how loud an event is."""
+    sentence = SENTENCES.get(event)
+    return "info" if sentence is None else sentence.level
+
+
+class _Formatter(string.Formatter):
+    """Formats even when a field is missing or of another kind: a log must not raise."""
+
+    def get_value(self, key: int | str, args: Any, kwargs: Mapping[str, Any]) -> Any:
+        return kwargs.get(str(key), "?")
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if isinstance(value, list | tuple):
+            return ", ".join(map(str, value)) or "none"
+        try:
+            return str(super().format_field(value, format_spec))
+        except (TypeError, ValueError):
+            return str(value)
+
+
+def _on_one_line(text: str) -> str:
+    """Shows control characters instead of sending them: job data must not play with a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,135 @@
+"""One worker process as its supervisor sees it: started, spoken to, waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from toril.runner.channel import Channel, Message
+from toril.runner.exits import Exit
+from toril.runner.order import WorkerOrder
+
+#: Output without a line end is shown in pieces of this size.
+_LONGEST_OUTPUT = 8_192
+
+OnMessage = Callable[["WorkerProcess", dict[str, Any]], None]
+OnOutput = Callable[["WorkerProcess", str], None]
+
+
+class WorkerProcess:
+    """A process that runs jobs; it is killed by the kernel when its supervisor dies."""
+
+    def __init__(self, order: WorkerOrder, on_message: OnMessage, on_output: OnOutput) -> None:
+        self.order = order
+        self._on_message = on_message
+        self._on_output = on_output
+        self._process: asyncio.subprocess.Process | None = None
+        self._channel: Channel | None = None
+        self._readers: list[asyncio.Task[None]] = []
+        self._started = time.monotonic()
+        #: Set by the one who reads its messages.
+        self.is_ready = False
+
+    @property
+    def token(self) -> str:
+        """The mark of its jobs."""
+        return self.order.token
+
+    @property
+    def name(self) -> str:
+        """What people see."""
+        return self.order.name
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, once started."""
+        return self._process.pid if self._process else None
+
+    @property
+    def lived_s(self) -> float:
+        """How long ago it was started."""
+        return time.monotonic() - self._started
+
+    async def start(self) -> None:
+        """Starts the process and sends it its order."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                *_command(theirs.fileno()),
+                pass_fds=[theirs.fileno()],
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                # Ctrl-C is for the supervisor, who lets jobs finish.
+                start_new_session=True,
+            )
+        self._channel = await Channel.open(ours)
+        self._channel.send(self.order.to_message())
+        self._readers = [
+            asyncio.create_task(self._read_messages(self._channel)),
+            asyncio.create_task(self._read_output(self._process)),
+        ]
+
+    def tell(self, message: Message, *, may_be_lost: bool = False) -> None:
+        """Sends a message, if the process is still there."""
+        if self._channel is not None:
+            self._channel.send(message, may_be_lost=may_be_lost)
+
+    def stop(self, grace_s: float) -> None:
+        """Asks it to claim no more, and to finish or hand back what it runs within the grace."""
+        self.tell({"do": "stop", "grace_s": grace_s})
+
+    def kill(self) -> None:
+        """Ends it at once; may come twice."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+
+    async def wait(self) -> Exit:
+        """Waits for its end, and for all that it said before."""
+        if self._process is None:
+            raise RuntimeError("the process was not started")
+        code = await self._process.wait()
+        # A job may have left children that hold the output open; they are not waited for.
+        _, silent = await asyncio.wait(self._readers, timeout=0.5)
+        for reader in silent:
+            reader.cancel()
+        if self._channel is not None:
+            self._channel.close()
+        return Exit(code)
+
+    async def _read_messages(self, channel: Channel) -> None:
+        async for message in channel.messages():
+            self._on_message(self, message)
+
+    async def _read_output(self, process: asyncio.subprocess.Process) -> None:
+        if process.stdout is None:
+            return
+        rest = b""
+        while chunk := await process.stdout.read(65_536):
+            *lines, rest = (rest + chunk).split(b"\n")
+            if len(rest) > _LONGEST_OUTPUT:
+                lines, rest = [*lines, rest], b""
+            self._show(lines)
+        self._show([rest])
+
+    def _show(self, lines: list[bytes]) -> None:
+        for line in lines:
+            if text := line.decode("utf-8", "replace").rstrip():
+                self._on_output(self, text[:_LONGEST_OUTPUT])
+
+
+def _command(channel: int) -> list[str]:
+    # -P: the directory one happens to stand in must not shadow modules.
+    # -u: what a job prints is seen at once, and not lost when it crashes.
+    module = "toril.runner.worker_process"
+    return [sys.executable, "-P", "-u", "-m", module, str(channel), str(os.getpid())]
+
+
+def describe(process: WorkerProcess) -> Mapping[str, Any]:
+    """Gives the fields by which events name a worker process."""
+    return {"worker": process.name, "pid": process.pid}

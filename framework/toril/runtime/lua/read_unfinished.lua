@@ -1,0 +1,58 @@
+--[[
+  Counts what is left to do in several queues at one instant.
+  BullMQ: none
+
+  KEYS, seven for each queue, in this order:
+    wait paused active prioritized delayed waiting-children meta
+  ARGV[1] after_ms  scheduler iterations whose tick is later do not count
+  Returns for each queue {1 if paused, waiting or prioritized, delayed, active, waiting-children}
+  Events: none
+]]
+
+local KEYS_PER_QUEUE = 7
+--- A longer line surely holds more than ticks that do not count.
+local LONGEST_READ = 1000
+
+local after_ms = tonumber(ARGV[1])
+
+local function count_without_later_ticks(ids)
+  local count = #ids
+  for _, id in ipairs(ids) do
+    local tick = string.match(id, "^repeat:.+:(%d+)$")
+    if tick and tonumber(tick) > after_ms then
+      count = count - 1
+    end
+  end
+  return count
+end
+
+local function count_list(key)
+  local length = redis.call("LLEN", key)
+  if length == 0 or length > LONGEST_READ then
+    return length
+  end
+  return count_without_later_ticks(redis.call("LRANGE", key, 0, -1))
+end
+
+local function count_set(key)
+  local length = redis.call("ZCARD", key)
+  if length == 0 or length > LONGEST_READ then
+    return length
+  end
+  return count_without_later_ticks(redis.call("ZRANGE", key, 0, -1))
+end
+
+local reply = {}
+for first = 1, #KEYS, KEYS_PER_QUEUE do
+  local wait, paused, active = KEYS[first], KEYS[first + 1], KEYS[first + 2]
+  local prioritized, delayed = KEYS[first + 3], KEYS[first + 4]
+  local waiting_children, meta = KEYS[first + 5], KEYS[first + 6]
+  reply[#reply + 1] = {
+    redis.call("HEXISTS", meta, "paused"),
+    count_list(wait) + count_list(paused) + count_set(prioritized),
+    count_set(delayed),
+    count_list(active),
+    redis.call("ZCARD", waiting_children),
+  }
+end
+return reply

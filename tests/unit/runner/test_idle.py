@@ -1,0 +1,36 @@
+"""When a pipeline that runs until idle is done."""
+
+from __future__ import annotations
+
+from toril.runner.idle import Verdict, judge
+from toril.runtime.calls.unfinished import UnfinishedWork
+
+
+def work(queue: str = "orders", **counts: int | bool) -> UnfinishedWork:
+    return UnfinishedWork(queue=queue, **counts)  # type: ignore[arg-type]
+
+
+def test_nothing_left_is_idle() -> None:
+    assert judge([work(), work("reports", is_paused=True)]).verdict is Verdict.IDLE
+
+
+def test_anything_left_is_busy() -> None:
+    for count in ("ready", "delayed", "active", "waiting_children"):
+        assert judge([work(), work("reports", **{count: 1})]).verdict is Verdict.BUSY
+
+
+def test_work_that_only_a_paused_queue_holds_is_stuck() -> None:
+    small = work("a", is_paused=True, ready=1)
+    large = work("b", is_paused=True, ready=1, delayed=1)
+
+    judgement = judge([small, large, work("c", waiting_children=2)])
+
+    assert judgement.verdict is Verdict.STUCK
+    assert judgement.stuck_in == large
+
+
+def test_a_job_that_still_runs_keeps_a_paused_queue_busy() -> None:
+    paused = work("a", is_paused=True, ready=1)
+
+    assert judge([paused, work("b", active=1)]).verdict is Verdict.BUSY
+    assert judge([paused, work("b", delayed=1)]).verdict is Verdict.BUSY
