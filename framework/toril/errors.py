@@ -18,6 +18,7 @@ TorilError
 ├── EmbeddedServerError         the embedded server cannot be started here
 ├── PluginError                 a plugin failed to load or brought something unusable
 ├── SecretError                 a secret:// reference cannot be resolved
+├── TemplateError               text with ${{ }} cannot be read (carries its problems)
 └── ExpressionError             a ${{ }} expression failed at run time
 
 JobSignal                       raised by processors to say how the run ended
@@ -116,6 +117,14 @@ class PluginError(TorilError):
 
 class SecretError(TorilError):
     """A `secret://` reference cannot be resolved."""
+
+
+class TemplateError(TorilError):
+    """Text with `${{ }}` cannot be read; `problems` say what is wrong, and where."""
+
+    def __init__(self, message: str, *, problems: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class ExpressionError(TorilError):
