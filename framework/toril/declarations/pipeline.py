@@ -46,6 +46,8 @@ class Pipeline:
     project: str
     redis: RedisSettings = field(default_factory=RedisSettings)
     plugins: PluginSettings = field(default_factory=PluginSettings)
+    #: `defaults.timezone`: where an instant's text names no zone.
+    timezone: str = "UTC"
     queues: Mapping[str, Queue] = field(default_factory=dict)
     jobs: Mapping[str, JobType] = field(default_factory=dict)
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
