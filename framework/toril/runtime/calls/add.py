@@ -1,0 +1,133 @@
+"""The call that adds jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toril.declarations.backoff import MAX_DELAY_MS
+from toril.errors import AddError
+from toril.runtime.call import Call
+from toril.runtime.codec import encode_json, encode_opts, validate_job_id
+from toril.runtime.job import NewJob, ParentLink
+from toril.runtime.keys import QueueKeys
+from toril.runtime.own_fields import JOB_FIELDS
+from toril.runtime.packing import pack
+
+#: BullMQ's bound: a priority and the order within it share the 53 bits of a score.
+MAX_PRIORITY = 2**21 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A job that is stored now, `created` by this call or there before."""
+
+    id: str
+    created: bool
+
+
+def add_jobs(prefix: str, jobs: Sequence[NewJob], *, now_ms: int) -> Call[list[Added]]:
+    """Adds jobs of any queues, all or none; a parent stands before its children.
+
+    An id that exists already adds nothing and changes nothing. Raises AddError for a job that
+    cannot be stored; the reply raises it for a parent that is missing or not the job's own.
+    """
+    queues: dict[str, int] = {}
+    keys: dict[str, QueueKeys] = {}
+    packed = []
+    for job in jobs:
+        if job.queue not in queues:
+            keys[job.queue] = QueueKeys(prefix, job.queue)
+            queues[job.queue] = len(queues) + 1
+        packed.append(_pack_job(prefix, job, queues[job.queue]))
+    return Call(
+        "add",
+        tuple(keys[queue].base for queue in queues),
+        (now_ms, pack(packed)),
+        _reply_parser(jobs),
+    )
+
+
+def _pack_job(prefix: str, job: NewJob, queue: int) -> tuple[Any, ...]:
+    _check_job(job)
+    parent_key: str | bool = False
+    parent: bytes | bool = False
+    opts = _complete_opts(job)
+    if job.parent is not None:
+        parent_queue = QueueKeys(prefix, job.parent.queue)
+        parent_key = parent_queue.job(job.parent.id)
+        parent = _encode_parent(job.parent, parent_queue)
+        opts["parent"] = {"id": job.parent.id, "queue": parent_queue.qualified_name}
+        if job.parent.fail_parent:
+            opts["failParentOnFailure"] = True
+    return (
+        queue,
+        job.id,
+        job.name,
+        job.data,
+        encode_opts(opts),
+        job.timestamp_ms,
+        job.delay_ms,
+        job.priority,
+        job.lifo,
+        job.waits_for_children,
+        parent_key,
+        parent,
+        [part for item in job.own.items() for part in item],
+    )
+
+
+def _check_job(job: NewJob) -> None:
+    validate_job_id(job.id)
+    where = f"job {job.id!r}"
+    if "deduplication" in job.opts or "de" in job.opts:
+        raise AddError(f"{where} asks for deduplication, not available in this version of Toril")
+    if not 0 <= job.priority <= MAX_PRIORITY:
+        raise AddError(f"{where}: expected a priority of 0 to {MAX_PRIORITY}, got {job.priority}")
+    if not 0 <= job.delay_ms <= MAX_DELAY_MS:
+        raise AddError(f"{where}: expected a delay of at most ten years, got {job.delay_ms} ms")
+    if not job.name:
+        raise AddError(f"{where} has no name")
+    unknown = job.own.keys() - JOB_FIELDS
+    if unknown:
+        raise AddError(
+            f"{where} carries fields that own_fields.py does not list: {sorted(unknown)}"
+        )
+
+
+def _complete_opts(job: NewJob) -> dict[str, Any]:
+    """What Node stores in `opts` beside what the caller chose; BullMQ's tools read it there."""
+    opts: dict[str, Any] = {"attempts": 0, **job.opts, "jobId": job.id}
+    if job.delay_ms:
+        opts["delay"] = job.delay_ms
+    if job.priority:
+        opts["priority"] = job.priority
+    if job.lifo:
+        opts["lifo"] = True
+    return opts
+
+
+def _encode_parent(parent: ParentLink, queue: QueueKeys) -> bytes:
+    link: dict[str, Any] = {"id": parent.id, "queueKey": queue.qualified_name}
+    if parent.fail_parent:
+        link["fpof"] = True
+    return encode_json(link, "parent")
+
+
+def _reply_parser(jobs: Sequence[NewJob]) -> Callable[[Any], list[Added]]:
+    ids = [job.id for job in jobs]
+
+    def parse(reply: Any) -> list[Added]:
+        if isinstance(reply, list):
+            raise _refusal(jobs[int(reply[1]) - 1], int(reply[0]))
+        return [Added(job_id, flag == 0x31) for job_id, flag in zip(ids, reply, strict=True)]
+
+    return parse
+
+
+def _refusal(job: NewJob, code: int) -> AddError:
+    parent = job.parent.id if job.parent else None
+    if code == -5:
+        return AddError(f"job {job.id!r} cannot be added: its parent {parent!r} does not exist")
+    return AddError(f"job {job.id!r} exists and is a child of another parent than {parent!r}")

@@ -1,0 +1,93 @@
+"""Calls about who runs a job: renewing, giving back, taking over, finding out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from toril.runtime.call import Call
+from toril.runtime.calls.claim import Owner, read_claimed, read_started
+from toril.runtime.job import ClaimedJob
+from toril.runtime.keys import QueueKeys
+from toril.runtime.packing import decode_ids, pack, unpack
+
+
+def renew_locks(keys: QueueKeys, tokens: Sequence[str], lock_ms: int) -> Call[dict[str, list[str]]]:
+    """Renews the locks of every active job of these tokens; gives which jobs each still owns.
+
+    A lock that ran out is taken again if nobody started the job since.
+    """
+
+    def parse(reply: bytes) -> dict[str, list[str]]:
+        return {token: decode_ids(ids) for token, ids in zip(tokens, unpack(reply), strict=True)}
+
+    return Call("renew_locks", (keys.base,), (lock_ms, pack(list(tokens))), parse)
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """Jobs that went from active back to waiting."""
+
+    #: They run again next.
+    returned: list[str]
+    #: Over their limit of stalls: the worker that claims them next fails them without running.
+    failed: list[str]
+
+
+#: What `hand_back` gives.
+HandedBack = Returned
+#: What `sweep_stalled` gives.
+Swept = Returned
+
+
+def _parse_returned(reply: bytes) -> Returned:
+    returned, failed = unpack(reply)
+    return Returned(decode_ids(returned), decode_ids(failed))
+
+
+def hand_back(
+    keys: QueueKeys, token: str, *, now_ms: int, blame: bool, stalled_limit: int
+) -> Call[HandedBack]:
+    """Gives back every active job of a token; they run next.
+
+    `blame`: the worker died, so each counts a stall. A clean stop does not count.
+    """
+    return Call("hand_back", (keys.base,), (token, int(blame), stalled_limit), _parse_returned)
+
+
+def adopt(keys: QueueKeys, *, from_token: str, owner: Owner, now_ms: int) -> Call[list[ClaimedJob]]:
+    """Makes every active job of a token the owner's: a new start, not open to anybody else."""
+
+    def parse(reply: bytes) -> list[ClaimedJob]:
+        return read_started(keys.queue, unpack(reply), owner=owner, now_ms=now_ms)
+
+    args = (now_ms, from_token, owner.token, owner.lock_ms, owner.worker or "")
+    return Call("adopt", (keys.base,), args, parse)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a call whose reply was lost did."""
+
+    #: Every active job of the token, running here or claimed without our hearing of it.
+    active: list[ClaimedJob]
+    #: Doubtful jobs whose start is over: settled, or lost.
+    settled: set[str]
+
+
+def recover(keys: QueueKeys, token: str, doubtful: Mapping[str, int]) -> Call[Recovered]:
+    """Reads what is a token's now, after a lost reply; changes nothing.
+
+    `doubtful` gives, by id, the `attempts_started` of jobs whose settlement got no answer.
+    """
+
+    def parse(reply: bytes) -> Recovered:
+        jobs, over = unpack(reply)
+        return Recovered(read_claimed(keys.queue, jobs), set(decode_ids(over)))
+
+    return Call("recover", (keys.base,), (token, pack(list(doubtful.items()))), parse)
+
+
+def sweep_stalled(keys: QueueKeys, *, now_ms: int, every_ms: int, limit: int) -> Call[Swept]:
+    """Gives back active jobs whose lock ran out between two sweeps; once per interval for all."""
+    return Call("sweep_stalled", (keys.base,), (now_ms, every_ms, limit), _parse_returned)

@@ -1,0 +1,112 @@
+"""The call that writes down how runs ended and claims the next jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from toril.declarations.job_type import KeepRule
+from toril.runtime.call import Call
+from toril.runtime.calls.claim import Owner, read_started
+from toril.runtime.job import ClaimedJob
+from toril.runtime.keys import QueueKeys
+from toril.runtime.outcomes import (
+    Completed,
+    Failed,
+    GivenBack,
+    MovedToWaitingChildren,
+    Postponed,
+    Retried,
+    Settlement,
+)
+from toril.runtime.packing import pack, unpack
+
+#: More would hold the server, and other workers with it, for too long.
+MAX_BATCH = 1000
+
+#: Codes of a settlement.
+SETTLED = 0
+NO_CHILDREN = 1
+JOB_MISSING = -1
+LOCK_MISSING = -2
+NOT_ACTIVE = -3
+CHILDREN_PENDING = -4
+LOCK_FOREIGN = -6
+CHILDREN_FAILED = -9
+#: Codes that say the job is not this worker's any more; its result is to be dropped.
+LOST = frozenset({JOB_MISSING, LOCK_MISSING, NOT_ACTIVE, LOCK_FOREIGN})
+
+
+@dataclass(frozen=True, slots=True)
+class SettledAndClaimed:
+    """What became of a batch."""
+
+    #: One per outcome, in order: 0, or why it was refused (names above).
+    codes: list[int] = field(default_factory=list)
+    jobs: list[ClaimedJob] = field(default_factory=list)
+    #: Above 0: nothing can be claimed for so long.
+    rate_limit_ms: int = 0
+    #: When the earliest delayed job is due; asked only when fewer jobs came than were wanted.
+    next_due_ms: int | None = None
+
+
+def settle_and_claim(
+    keys: QueueKeys,
+    *,
+    owner: Owner,
+    outcomes: Sequence[Settlement] = (),
+    claim: int = 0,
+    now_ms: int,
+) -> Call[SettledAndClaimed]:
+    """Settles jobs of the owner and claims up to `claim` others, in one step at the server.
+
+    Outcomes are settled one by one in their order; a refused one does not hold up the others.
+    """
+    if len(outcomes) > MAX_BATCH or claim > MAX_BATCH:
+        raise ValueError(f"expected at most {MAX_BATCH} outcomes and jobs in one call")
+    packed = pack([_pack_outcome(outcome) for outcome in outcomes])
+
+    def parse(reply: bytes) -> SettledAndClaimed:
+        codes, jobs, rate_limit_ms, due_ms = unpack(reply)
+        return SettledAndClaimed(
+            list(codes),
+            read_started(keys.queue, jobs, owner=owner, now_ms=now_ms),
+            int(rate_limit_ms),
+            int(due_ms) if due_ms >= 0 else None,
+        )
+
+    return Call(
+        "settle_and_claim",
+        (keys.base,),
+        (now_ms, owner.token, owner.lock_ms, owner.worker or "", claim, packed),
+        parse,
+    )
+
+
+def _pack_outcome(outcome: Settlement) -> tuple[Any, ...]:
+    match outcome:
+        case Completed(id, result, keep, fence):
+            return (1, id, fence, result, *_pack_keep(keep))
+        case Failed(id, reason, stacktrace, keep, attempts, fence):
+            return (2, id, fence, _clean(reason), stacktrace, *_pack_keep(keep), attempts)
+        case Retried(id, delay_ms, reason, stacktrace, fence):
+            return (3, id, fence, delay_ms, _clean(reason), stacktrace)
+        case Postponed(id, until_ms, fence):
+            return (4, id, fence, until_ms)
+        case GivenBack(id, limit_ms, fence):
+            return (5, id, fence, limit_ms)
+        case MovedToWaitingChildren(id, fence):
+            return (6, id, fence)
+
+
+def _pack_keep(keep: KeepRule) -> tuple[int, int]:
+    return (
+        -1 if keep.count is None else keep.count,
+        -1 if keep.age_ms is None else keep.age_ms,
+    )
+
+
+def _clean(reason: str) -> bytes:
+    """An error's text as UTF-8, whatever it holds: the job has to be failed in any case."""
+    return reason.encode("utf-8", "backslashreplace")

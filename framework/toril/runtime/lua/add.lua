@@ -1,0 +1,160 @@
+--[[
+  Adds jobs of any queues, all or none; parents stand before their children.
+  BullMQ: addStandardJob, addDelayedJob, addPrioritizedJob, addParentJob
+
+  KEYS[n] base           of each queue that jobs go to; every other key is built from a base
+  ARGV[1] now_ms
+  ARGV[2] jobs           msgpack, a list of {queue's number in KEYS, id, name, data, opts, timestamp,
+                         delay, priority, lifo, waits_for_children, parent_key, parent, more}
+  Returns a text with 1 for each job that was created, 0 for one that was there already;
+          or {-5 parent missing | -7 child of another parent, number of the job}, nothing written
+  Events: added, waiting, delayed, waiting-children, duplicated
+]]
+
+--- include lib/store_job
+--- include lib/push
+--- include lib/delay
+--- include lib/release_parent
+
+local now_ms = tonumber(ARGV[1])
+local jobs = cmsgpack.unpack(ARGV[2])
+
+local FIELDS = {
+  'queue', 'id', 'name', 'data', 'opts', 'timestamp', 'delay', 'priority', 'lifo',
+  'waits_for_children', 'parent_key', 'parent', 'more',
+}
+
+-- Names the fields of each job and finds out which exist already.
+local function prepare()
+  local seen = {}
+  for n, packed in ipairs(jobs) do
+    local job = {}
+    for i, name in ipairs(FIELDS) do
+      job[name] = packed[i]
+    end
+    job.parent_key = job.parent_key or nil
+    job.key = KEYS[job.queue] .. job.id
+    job.exists = seen[job.key] or redis.call('EXISTS', job.key) == 1
+    seen[job.key] = true
+    jobs[n] = job
+  end
+end
+
+-- The code of the first job that cannot be added, and its number.
+local function find_refusal()
+  local seen = {}
+  for n, job in ipairs(jobs) do
+    if job.parent_key then
+      if not seen[job.parent_key] and redis.call('EXISTS', job.parent_key) == 0 then
+        return -5, n
+      end
+      local linked = job.exists and redis.call('HGET', job.key, 'parentKey')
+      if linked and linked ~= job.parent_key and redis.call('EXISTS', linked) == 1 then
+        return -7, n
+      end
+    end
+    seen[job.key] = true
+  end
+end
+
+local created = {}
+
+-- Links a job that was there already to the parent it is now added under.
+local function adopt(q, job)
+  local linked = redis.call('HGET', job.key, 'parentKey')
+  if linked == job.parent_key and not created[job.parent_key] then
+    return
+  end
+  if redis.call('ZSCORE', q.completed, job.id) then
+    local result = redis.call('HGET', job.key, 'returnvalue') or 'null'
+    redis.call('HSET', job.parent_key .. ':processed', job.key, result)
+  else
+    redis.call('SADD', job.parent_key .. ':dependencies', job.key)
+  end
+  redis.call('HSET', job.key, 'parentKey', job.parent_key, 'parent', job.parent)
+end
+
+-- Standard jobs of a queue are pushed together.
+local function push_pending(q)
+  if q.pending and #q.pending > 0 then
+    redis.call('LPUSH', q.wait, unpack(q.pending))
+    mark(q)
+    q.pending = {}
+  end
+end
+
+local function place(q, job)
+  if job.waits_for_children then
+    redis.call('ZADD', q.waiting_children, job.timestamp, job.id)
+    emit(q, 'waiting-children', 'jobId', job.id)
+  elseif job.delay > 0 then
+    local due_ms = job.timestamp + job.delay
+    delay_until(q, job.id, due_ms)
+    q.has_delayed = true
+    emit(q, 'delayed', 'jobId', job.id, 'delay', due_ms)
+  else
+    if job.priority > 0 or job.lifo then
+      push_ready(q, job.id, job.priority, job.lifo)
+    else
+      q.pending = q.pending or {}
+      q.pending[#q.pending + 1] = job.id
+      if #q.pending >= 1000 then
+        push_pending(q)
+      end
+    end
+    emit(q, 'waiting', 'jobId', job.id)
+  end
+  if job.parent_key then
+    redis.call('SADD', job.parent_key .. ':dependencies', job.key)
+  end
+end
+
+prepare()
+local code, refused = find_refusal()
+if code then
+  return { code, refused }
+end
+
+-- First of all a command that a full server refuses, so that nothing is written half.
+local counts = {}
+for _, job in ipairs(jobs) do
+  counts[job.queue] = (counts[job.queue] or 0) + 1
+end
+for number, count in pairs(counts) do
+  redis.call('INCRBY', queue_at(KEYS[number]).id, count)
+end
+
+local answer = {}
+for n, job in ipairs(jobs) do
+  local q = queue_at(KEYS[job.queue])
+  if job.exists then
+    if job.parent_key then
+      adopt(q, job)
+    end
+    emit(q, 'duplicated', 'jobId', job.id)
+    answer[n] = '0'
+  else
+    created[job.key] = true
+    store_job(q, job)
+    place(q, job)
+    answer[n] = '1'
+  end
+end
+
+for number in pairs(counts) do
+  local q = queue_at(KEYS[number])
+  push_pending(q)
+  if q.has_delayed then
+    mark_delay(q)
+  end
+end
+-- Only now: the first child that had completed long ago must not release its parent before its
+-- siblings are in.
+for _, job in ipairs(jobs) do
+  if job.parent_key then
+    release_if_done(job.parent_key, now_ms)
+  elseif job.waits_for_children then
+    release_if_done(job.key, now_ms)
+  end
+end
+return table.concat(answer)

@@ -1,0 +1,86 @@
+--- include lib/push
+--- include lib/activate
+
+local function has_work(q)
+  return redis.call('LLEN', q.wait) > 0 or redis.call('ZCARD', q.prioritized) > 0
+end
+
+-- How many starts the rate limit leaves, and how long it lasts when there is none left. A limit set
+-- by hand is a counter beyond all others, and binds without a maximum too.
+local function allowed_starts(q)
+  local rate = redis.call('HMGET', q.meta, 'max', 'duration')
+  local max, duration = tonumber(rate[1]), tonumber(rate[2])
+  local started = tonumber(redis.call('GET', q.limiter)) or 0
+  q.limit_duration = max and duration and math.floor(math.abs(duration)) or 0
+  local is_limiting = q.limit_duration > 0
+  if started >= 9007199254740000 or (is_limiting and started >= max) then
+    local ttl = redis.call('PTTL', q.limiter)
+    if ttl > 0 then
+      return 0, ttl
+    end
+    redis.call('DEL', q.limiter)
+    started = 0
+  end
+  return is_limiting and max - started or math.huge, 0
+end
+
+local function count_starts(q, count)
+  if q.limit_duration > 0 and count > 0 and redis.call('INCRBY', q.limiter, count) == count then
+    redis.call('PEXPIRE', q.limiter, q.limit_duration)
+  end
+end
+
+-- Takes up to n ids out of wait, then out of prioritized.
+local function take_ids(q, n)
+  local ids = redis.call('RPOP', q.wait, n) or {}
+  if #ids < n then
+    local popped = redis.call('ZPOPMIN', q.prioritized, n - #ids)
+    for i = 1, #popped, 2 do
+      ids[#ids + 1] = popped[i]
+    end
+    if #ids < n then
+      redis.call('DEL', q.pc)
+    end
+  end
+  return ids
+end
+
+-- Claims up to `wanted` jobs; gives them, and for how long a rate limit holds the rest. An id
+-- without a hash is dropped: its job was removed behind our back. So are markers of old versions.
+local function claim(q, wanted, owner, now_ms)
+  local allowed, limit_ms = allowed_starts(q)
+  if limit_ms > 0 then
+    return {}, limit_ms
+  end
+  if is_paused(q) then
+    return {}, 0
+  end
+  local free = q.max_active and math.max(q.max_active - redis.call('LLEN', q.active), 0) or wanted
+  local n = math.min(wanted, free, allowed)
+  local jobs, active, counted, looked_at = {}, {}, 0, 0
+  while #jobs < n and looked_at < 5000 do
+    local ids = take_ids(q, n - #jobs)
+    if #ids == 0 then
+      break
+    end
+    looked_at = looked_at + #ids
+    for _, id in ipairs(ids) do
+      local fields = redis.call('HGETALL', q.base .. id)
+      if #fields > 0 then
+        active[#active + 1] = id
+        local job, is_doomed = activate(q, id, fields, owner, now_ms)
+        jobs[#jobs + 1] = job
+        counted = counted + (is_doomed and 0 or 1)
+      end
+    end
+  end
+  if #jobs > 0 then
+    redis.call('LPUSH', q.active, unpack(active))
+    count_starts(q, counted)
+    add_children_results(q, jobs)
+  end
+  if #jobs == allowed and #jobs < wanted then
+    limit_ms = math.max(redis.call('PTTL', q.limiter), 0)
+  end
+  return jobs, limit_ms
+end

@@ -1,0 +1,58 @@
+--[[
+  Writes down how runs ended and claims the next jobs, many of each in one call.
+  BullMQ: moveToFinished, moveToActive, moveToDelayed, retryJob, moveJobFromActiveToWait,
+          moveToWaitingChildren
+
+  KEYS[1] base           of the queue; every other key is built from it, or from a parent's key
+  ARGV[1] now_ms
+  ARGV[2] token
+  ARGV[3] lock_ms
+  ARGV[4] worker         its name, or empty
+  ARGV[5] wanted         how many jobs to claim
+  ARGV[6] outcomes       msgpack, a list of {kind, id, fence, what the kind takes...}
+  Returns msgpack {a code per outcome, claimed jobs {id, fields, attempts started, children's
+          results or false}, rate limit in ms, when the next delayed job is due or -1}.
+          Codes: 0 done, 1 no children to wait for, -1 no job, -2 no lock, -3 not active,
+          -4 children pending, -6 another's lock or a later start, -9 failed children
+  Events: completed, failed, retries-exhausted, waiting, delayed, waiting-children, active, drained;
+          those of parents and of a job that waited for a deduplication id
+]]
+
+--- include lib/emit
+--- include lib/mark
+--- include lib/delay
+--- include lib/promote_due
+--- include lib/settle
+--- include lib/claim
+
+local q = queue_at(KEYS[1])
+local now_ms = tonumber(ARGV[1])
+local owner = { token = ARGV[2], lock_ms = ARGV[3], worker = ARGV[4] }
+local wanted = tonumber(ARGV[5])
+local outcomes = cmsgpack.unpack(ARGV[6])
+
+q.defers_marks = true
+-- Before all else: it needs no memory, and after a first write a full server lets the others pass.
+trim_events(q)
+local codes, has_finished = settle(q, outcomes, owner.token, now_ms)
+promote_due(q, now_ms)
+local jobs, limit_ms, due_ms = {}, 0, nil
+if wanted > 0 then
+  jobs, limit_ms = claim(q, wanted, owner, now_ms)
+  due_ms = #jobs < wanted and next_due_ms(q) or nil
+end
+
+if #jobs > 0 then
+  if has_work(q) then
+    redis.call('ZADD', q.marker, 0, '0')
+  end
+elseif (q.wants_mark or #outcomes > 0) and has_work(q) then
+  q.defers_marks = false
+  mark(q)
+elseif has_finished and limit_ms == 0 and not due_ms
+  and (wanted == 0 or not is_paused(q)) and redis.call('LLEN', q.active) == 0
+  and not has_work(q)
+then
+  emit(q, 'drained')
+end
+return cmsgpack.pack({ codes, jobs, limit_ms, due_ms or -1 })
