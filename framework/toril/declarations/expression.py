@@ -83,7 +83,7 @@ class Expression:
         if self.paths and self.paths[0].is_whole:
             return self._look_up(self.paths[0].names, context)
         try:
-            result = self.compiled.eval(data=dict(context))
+            result = self.compiled.eval(data=self._narrow(context))
             value = result.plain_value()
         except RuntimeError as error:
             raise self._failure(word_failure(str(error))) from error
@@ -99,6 +99,21 @@ class Expression:
                 raise self._failure(f"{'.'.join(names[:position]) or 'it'} has no member {name!r}")
             value = value[name]
         return value
+
+    def _narrow(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Keeps what is read: CEL fails on numbers beyond 64 bits even where nobody looks."""
+        narrowed: dict[str, Any] = {}
+        for path in sorted(self.paths, key=lambda path: -len(path.names)):
+            source, target = context, narrowed
+            for name in path.names[:-1]:
+                if not isinstance(source.get(name), Mapping):
+                    break
+                source, target = source[name], target.setdefault(name, {})
+            else:
+                name = path.names[-1]
+            if name in source:
+                target[name] = source[name]
+        return narrowed
 
     def _to_json(self, value: Any) -> Any:
         match value:

@@ -32,7 +32,7 @@ def parse_duration_ms(text: str) -> int:
 
     Raises ValueError for anything else, with what was expected.
     """
-    if not isinstance(text, str) or not _duration.match(text):
+    if not isinstance(text, str) or not _duration.fullmatch(text):
         raise ValueError(f"expected a duration such as 30s, 5m or 1h30m, got {text!r}")
     parts = _duration_part.findall(text)
     return sum(int(number) * _DURATION_UNITS_MS[unit] for number, unit in parts)
@@ -50,7 +50,7 @@ def format_duration(duration_ms: int) -> str:
 
 def parse_size(text: str) -> int:
     """Reads a size such as `10kb` as bytes; raises ValueError for anything else."""
-    if not isinstance(text, str) or not _size.match(text):
+    if not isinstance(text, str) or not _size.fullmatch(text):
         raise ValueError(f"expected a size such as 10kb or 1mb, got {text!r}")
     number, unit = re.findall(r"([0-9]+)([a-z]+)", text)[0]
     return int(number) * _SIZE_UNITS[unit]
