@@ -1,0 +1,146 @@
+"""Makes declarations of checked values: from YAML's shape to the data that the rest works with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from toril.config.layers import backoff_options, merge_job_layers, merge_layers
+from toril.declarations.backoff import Backoff
+from toril.declarations.flow import Flow, Step
+from toril.declarations.instants import parse_instant_ms
+from toril.declarations.job_type import JobType, Keep, KeepRule, Retry
+from toril.declarations.pipeline import PluginSettings, RedisSettings
+from toril.declarations.queue import Queue
+from toril.declarations.schedule import Schedule
+from toril.declarations.units import parse_duration_ms, parse_size
+
+Values = Mapping[str, Any]
+
+
+def build_redis(values: Values) -> RedisSettings:
+    """Builds where the jobs live."""
+    return RedisSettings(**_known(values, "url", "prefix", "announce_workers", "fsync"))
+
+
+def build_plugin_settings(values: Values, root: Path) -> PluginSettings:
+    """Builds which plugins are loaded; paths become absolute."""
+    return PluginSettings(
+        paths=tuple((root / path).resolve() for path in values.get("paths", ())),
+        disable=tuple(values.get("disable", ())),
+        config=values.get("config", {}),
+    )
+
+
+def build_queue(name: str, values: Values | None, defaults: Values) -> Queue:
+    """Builds a queue over `defaults.queue`."""
+    merged = merge_layers(defaults, values)
+    stalled = merged.get("stalled", {})
+    settings: dict[str, Any] = _known(merged, "concurrency", "served_by")
+    if "lock" in merged:
+        settings["lock_ms"] = parse_duration_ms(merged["lock"])
+    if "every" in stalled:
+        settings["stalled_every_ms"] = parse_duration_ms(stalled["every"])
+    if "limit" in stalled:
+        settings["stalled_limit"] = stalled["limit"]
+    if "max_payload" in merged:
+        settings["max_payload"] = parse_size(merged["max_payload"])
+    return Queue(name=name, **settings)
+
+
+def build_job_type(
+    name: str,
+    values: Values,
+    *,
+    defaults: Values,
+    queue_defaults: Values,
+    params: Values,
+    data_schema: Mapping[str, Any] | bool | None,
+) -> JobType:
+    """Builds a job over its queue's `job` and `defaults.job`."""
+    merged = merge_job_layers(defaults, queue_defaults, values)
+    return JobType(
+        name=name,
+        queue=merged["queue"],
+        use=merged.get("use"),
+        params=params,
+        data_schema=data_schema,
+        retry=build_retry(merged.get("retry", {})),
+        timeout_ms=_duration(merged, "timeout"),
+        priority=merged.get("priority", 0),
+        run_in=merged.get("run_in"),
+        keep=build_keep(merged.get("keep", {})),
+    )
+
+
+def build_retry(values: Values) -> Retry:
+    """Builds when a failed attempt is followed by another one."""
+    backoff = values.get("backoff")
+    return Retry(
+        attempts=values.get("attempts", 1),
+        backoff=None if backoff is None else build_backoff(backoff),
+        on=tuple(values.get("on", ())),
+        never_on=tuple(values.get("never_on", ())),
+    )
+
+
+def build_backoff(values: Values) -> Backoff:
+    """Builds the pause before the next attempt."""
+    return Backoff(
+        type=values.get("type", "fixed"),
+        delay_ms=_duration(values, "delay") or 0,
+        max_ms=_duration(values, "max"),
+        jitter=float(values.get("jitter", 0)),
+        delays_ms=tuple(parse_duration_ms(delay) for delay in values.get("delays", ())),
+        options=backoff_options(values),
+    )
+
+
+def build_keep(values: Values) -> Keep:
+    """Builds what stays after the end; an outcome that nothing is said of keeps its default."""
+    rules = {
+        outcome: KeepRule(count=rule.get("count"), age_ms=_duration(rule, "age"))
+        for outcome in ("completed", "failed")
+        if (rule := values.get(outcome))
+    }
+    return Keep(**rules)
+
+
+def build_schedule(name: str, values: Values, *, timezone: str) -> Schedule:
+    """Builds a schedule; `timezone` is what applies where it names none."""
+    zone = values.get("timezone", timezone)
+    return Schedule(
+        name=name,
+        cron=values.get("cron"),
+        every_ms=_duration(values, "every"),
+        at_ms=parse_instant_ms(values["at"], zone) if "at" in values else None,
+        timezone=zone,
+        job=values.get("job"),
+        flow=values.get("flow"),
+        data=values.get("data", {}),
+        priority=values.get("priority"),
+    )
+
+
+def build_flow(name: str, values: Values) -> Flow:
+    """Builds a flow."""
+    steps = {
+        step: Step(
+            name=step,
+            job=said["job"],
+            needs=tuple(said.get("needs", ())),
+            data=said.get("data", {}),
+        )
+        for step, said in values["steps"].items()
+        if not step.startswith("x-")
+    }
+    return Flow(name=name, inputs=values.get("inputs"), steps=steps)
+
+
+def _duration(values: Values, key: str) -> int | None:
+    return parse_duration_ms(values[key]) if key in values else None
+
+
+def _known(values: Values, *keys: str) -> dict[str, Any]:
+    return {key: values[key] for key in keys if key in values}

@@ -1,0 +1,133 @@
+"""Checks flows: steps and what they need form a tree; their expressions and data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from toril.config.check_data import check_static_data
+from toril.config.check_data_schema import check_inline_schema
+from toril.config.context import Context
+from toril.config.entries import Entry
+from toril.config.lookups import find_entry, list_known
+from toril.config.schema_words import suggest
+
+Needs = dict[str, list[str]]
+
+
+def check_flows(context: Context) -> None:
+    """Checks every flow."""
+    for flow in context.entries.flows.values():
+        if flow.has("steps"):
+            _check_steps(context, flow, _steps(flow))
+        elif isinstance(flow.value, dict) and isinstance(flow.value.get("steps"), dict):
+            _check_jobs(context, flow, _steps(flow))
+
+
+def check_inputs(context: Context) -> None:
+    """Checks the schemas of all flows' inputs, and keeps those that can be used."""
+    for flow in context.entries.flows.values():
+        if flow.has("inputs"):
+            inputs = flow.value["inputs"]
+            if check_inline_schema(flow.document, (*flow.path, "inputs"), inputs):
+                context.flow_inputs[flow.name] = inputs
+
+
+def _steps(flow: Entry) -> dict[str, Mapping[str, Any]]:
+    return {
+        name: step
+        for name, step in flow.value["steps"].items()
+        if not name.startswith("x-") and isinstance(step, dict)
+    }
+
+
+def _check_steps(context: Context, flow: Entry, steps: dict[str, Mapping[str, Any]]) -> None:
+    _check_jobs(context, flow, steps)
+    needs: Needs = {name: list(step.get("needs", [])) for name, step in steps.items()}
+    known = [_check_known(flow, name, needs) for name in needs]
+    if not all(known):
+        return
+    if not _report_cycle(flow, needs):
+        _check_tree(flow, needs)
+
+
+def _check_jobs(context: Context, flow: Entry, steps: dict[str, Mapping[str, Any]]) -> None:
+    for name, step in steps.items():
+        keys = ("steps", name, "job")
+        if not flow.has(*keys):
+            continue
+        job = find_entry(context, "jobs", flow, keys, step["job"])
+        if job is not None and flow.has("steps", name, "data"):
+            check_static_data(context, flow, ("steps", name, "data"), job)
+
+
+def _check_known(flow: Entry, name: str, needs: Needs) -> bool:
+    unknown = [(i, needed) for i, needed in enumerate(needs[name]) if needed not in needs]
+    for index, needed in unknown:
+        hint = suggest(needed, needs) or list_known("step", needs)
+        message = f"no step {needed!r} in flow {flow.name!r}"
+        flow.add("T201", ("steps", name, "needs", index), message, hint=hint)
+    return not unknown
+
+
+def _report_cycle(flow: Entry, needs: Needs) -> bool:
+    cycle = _find_cycle(needs)
+    if not cycle:
+        return False
+    if len(cycle) == 1:
+        message = f"step {cycle[0]!r} needs itself"
+    else:
+        message = f"steps need each other in a circle: {' needs '.join([*cycle, cycle[0]])}"
+    index = needs[cycle[0]].index(cycle[1 % len(cycle)])
+    hint = "remove one of these needs"
+    flow.add("T203", ("steps", cycle[0], "needs", index), message, hint=hint)
+    return True
+
+
+def _find_cycle(needs: Needs) -> list[str]:
+    """Gives the steps of a circle, each followed by one it needs; empty if there is none."""
+    done: set[str] = set()
+    for start in needs:
+        path: list[str] = []
+        todo = [(start, iter(needs[start]))] if start not in done else []
+        while todo:
+            name, rest = todo[-1]
+            if len(path) < len(todo):
+                path.append(name)
+            needed = next((n for n in rest if n not in done), None)
+            if needed is None:
+                done.add(name)
+                todo.pop()
+                path.pop()
+            elif needed in path:
+                return path[path.index(needed) :]
+            else:
+                todo.append((needed, iter(needs[needed])))
+    return []
+
+
+def _check_tree(flow: Entry, needs: Needs) -> None:
+    dependents: dict[str, list[str]] = {name: [] for name in needs}
+    for name, needed in needs.items():
+        for one in needed:
+            dependents[one].append(name)
+    last = [name for name, them in dependents.items() if not them]
+    if len(last) > 1:
+        shown = " and ".join(repr(name) for name in last[:3]) + (", ..." if len(last) > 3 else "")
+        message = f"flow {flow.name!r} has {len(last)} last steps: {shown}"
+        hint = "add a last step that needs them, or make a flow of each"
+        flow.add("T204", ("steps", last[1]), message, hint=hint, at_key=True)
+    for name, them in dependents.items():
+        if len(them) > 1:
+            _report_second_dependent(flow, name, them, needs)
+
+
+def _report_second_dependent(flow: Entry, name: str, them: list[str], needs: Needs) -> None:
+    shown = " and ".join(repr(one) for one in them[:3]) + (", ..." if len(them) > 3 else "")
+    message = (
+        f"step {name!r} is needed by {shown}; "
+        "several dependents are not available in this version of Toril"
+    )
+    hint = f"let {them[1]!r} need {them[0]!r} instead, or declare {name!r} once for each"
+    index = needs[them[1]].index(name)
+    flow.add("T204", ("steps", them[1], "needs", index), message, hint=hint)

@@ -1,0 +1,83 @@
+"""Checks schedules: one clock and one target each, cron, time zones, instants, static data."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo, available_timezones
+
+from toril.config.check_data import check_static_data
+from toril.config.context import Context
+from toril.config.document import Document, Path
+from toril.config.entries import Entry
+from toril.config.lookups import find_entry
+from toril.config.schema_words import suggest
+from toril.declarations.cron import parse_cron
+from toril.declarations.instants import parse_instant_ms
+
+
+def check_default_timezone(context: Context) -> None:
+    """Checks `defaults.timezone`."""
+    path = ("defaults", "timezone")
+    if path not in context.top.bad and context.timezone != "UTC":
+        _check_timezone(context.top, path, context.timezone)
+
+
+def check_schedules(context: Context) -> None:
+    """Checks every schedule."""
+    for schedule in context.entries.schedules.values():
+        if not isinstance(schedule.value, dict):
+            continue
+        _check_choice(schedule, ("cron", "every", "at"))
+        _check_choice(schedule, ("job", "flow"))
+        _check_clock(schedule, context.timezone)
+        for kind in ("job", "flow"):
+            if schedule.has(kind):
+                target = find_entry(context, f"{kind}s", schedule, (kind,), schedule.value[kind])
+                if target is not None and schedule.is_sound:
+                    check_static_data(context, schedule, ("data",), target)
+
+
+def _check_choice(schedule: Entry, keys: tuple[str, ...]) -> None:
+    given = [key for key in keys if key in schedule.value]
+    words = f"{', '.join(keys[:-1])} or {keys[-1]}"
+    if not given:
+        message = f"missing key in schedules.{schedule.name}: {words}"
+        schedule.add("T105", (), message, hint=f"add one of {words}", at_key=True)
+    for key in given[1:]:
+        message = f"{key!r} cannot be given beside {given[0]!r}"
+        schedule.add("T115", (key,), message, hint="keep one of them", at_key=True)
+
+
+def _check_clock(schedule: Entry, default_timezone: str) -> None:
+    zone = schedule.value.get("timezone", default_timezone)
+    if schedule.has("timezone"):
+        if not _check_timezone(schedule.document, (*schedule.path, "timezone"), zone):
+            zone = "UTC"
+        if "every" in schedule.value:
+            message = "'timezone' has no effect: 'every' counts from its first tick"
+            schedule.add("T212", ("timezone",), message, hint="remove it", at_key=True)
+    if schedule.has("cron"):
+        try:
+            parse_cron(schedule.value["cron"])
+        except ValueError as error:
+            schedule.add("T301", ("cron",), str(error))
+    if schedule.has("at"):
+        try:
+            parse_instant_ms(schedule.value["at"], zone if _is_timezone(zone) else "UTC")
+        except ValueError as error:
+            schedule.add("T303", ("at",), str(error))
+
+
+def _check_timezone(document: Document, path: Path, name: str) -> bool:
+    if _is_timezone(name):
+        return True
+    hint = suggest(name, available_timezones()) or "write an IANA name such as Europe/Zurich"
+    document.add("T302", path, f"unknown time zone {name!r}", hint=hint)
+    return False
+
+
+def _is_timezone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True

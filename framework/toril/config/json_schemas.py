@@ -1,0 +1,122 @@
+"""Finds what is wrong with a JSON Schema that a configuration declares.
+
+Beside what the metaschema of 2020-12 says, a schema is refused that could not be used later: one of
+another draft, references that lead out of it or nowhere, patterns that are no regular expressions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
+
+from toril.config.schema_words import Misfit, describe_errors
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_MAPS = ("properties", "patternProperties", "$defs", "dependentSchemas")
+_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
+_SINGLE = (
+    *("items", "additionalProperties", "not", "if", "then", "else", "contains"),
+    *("propertyNames", "unevaluatedItems", "unevaluatedProperties"),
+)
+Path = tuple[str | int, ...]
+
+
+def find_schema_faults(schema: Any) -> Iterator[Misfit]:
+    """Gives everything that is wrong with a schema, in order of finding."""
+    shape = list(describe_errors(_METASCHEMA.iter_errors(schema)))
+    yield from shape
+    if not shape and isinstance(schema, Mapping):
+        uses = list(_find_unusable(schema, (), _References(schema)))
+        yield from uses
+        if not uses:
+            yield from _find_circle(schema)
+
+
+_METASCHEMA = Draft202012Validator(Draft202012Validator.META_SCHEMA)
+
+
+class _References:
+    """Says whether a reference leads somewhere inside the schema."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        registry: Registry[Any] = Registry()
+        self._resolver = registry.resolver_with_root(DRAFT202012.create_resource(schema))
+
+    def leads_somewhere(self, reference: str) -> bool:
+        try:
+            self._resolver.lookup(reference)
+        except Unresolvable:
+            return False
+        return True
+
+
+def _find_unusable(schema: Any, path: Path, references: _References) -> Iterator[Misfit]:
+    if not isinstance(schema, Mapping):
+        return
+    yield from _check_dialect(schema, path)
+    yield from _check_references(schema, path, references)
+    yield from _check_patterns(schema, path)
+    for keyword in schema:
+        inner = schema[keyword]
+        if keyword in _SINGLE:
+            yield from _find_unusable(inner, (*path, keyword), references)
+        elif keyword in _MAPS:
+            for name, part in inner.items():
+                yield from _find_unusable(part, (*path, keyword, name), references)
+        elif keyword in _LISTS:
+            for index, part in enumerate(inner):
+                yield from _find_unusable(part, (*path, keyword, index), references)
+
+
+def _check_dialect(schema: Mapping[str, Any], path: Path) -> Iterator[Misfit]:
+    dialect = schema.get("$schema", DIALECT)
+    if dialect.rstrip("#") != DIALECT:
+        sentence = f"expected JSON Schema 2020-12, got {dialect!r}"
+        hint = f"remove '$schema', or write {DIALECT}"
+        yield Misfit(code="T116", path=(*path, "$schema"), template=sentence, hint=hint)
+
+
+def _check_references(
+    schema: Mapping[str, Any], path: Path, references: _References
+) -> Iterator[Misfit]:
+    for keyword in ("$ref", "$dynamicRef"):
+        reference = schema.get(keyword)
+        if reference is None:
+            continue
+        where = (*path, keyword)
+        if not reference.startswith("#"):
+            sentence = f"reference {reference!r} leads out of the schema"
+            hint = "put what it means under $defs and write #/$defs/NAME"
+            yield Misfit(code="T116", path=where, template=sentence, hint=hint)
+        elif not references.leads_somewhere(reference):
+            sentence = f"reference {reference!r} leads nowhere"
+            yield Misfit(code="T116", path=where, template=sentence)
+
+
+def _check_patterns(schema: Mapping[str, Any], path: Path) -> Iterator[Misfit]:
+    patterns = [(schema["pattern"], (*path, "pattern"))] if "pattern" in schema else []
+    named = schema.get("patternProperties", {})
+    patterns += [(pattern, (*path, "patternProperties", pattern)) for pattern in named]
+    for pattern, where in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            sentence = f"expected a regular expression, got {pattern!r}: {error}"
+            at_key = where[-2] == "patternProperties"
+            yield Misfit(code="T116", path=where, template=sentence, at_key=at_key)
+
+
+def _find_circle(schema: Mapping[str, Any]) -> Iterator[Misfit]:
+    """A schema that refers to itself without going deeper into the data never ends."""
+    try:
+        for value in ({}, [], "", 0):
+            Draft202012Validator(schema, registry=Registry()).is_valid(value)
+    except RecursionError:
+        yield Misfit(code="T116", path=(), template="the schema refers to itself without end")

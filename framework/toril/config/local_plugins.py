@@ -1,0 +1,71 @@
+"""Loads the plugins that `toril.yaml` asks for; its local files must lie inside the directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from toril.config.build import build_plugin_settings
+from toril.config.document import Document
+from toril.plugins.manager import PluginManager
+from toril.plugins.plugin import PluginState
+
+
+def load_plugins(top: Document, root: Path) -> PluginManager | None:
+    """Loads them, and warns of local files that failed; None if the section has problems."""
+    section = top.value.get("plugins") if isinstance(top.value, dict) else None
+    if ("plugins",) in top.bad:
+        return None
+    values = section or {}
+    if not _check_paths(top, values.get("paths", []), root.resolve()):
+        return None
+    settings = build_plugin_settings(values, root)
+    manager = PluginManager.load(settings)
+    _warn_of_failed(top, manager, settings.paths)
+    _warn_of_absent(top, manager, settings.disable)
+    return manager
+
+
+def _check_paths(top: Document, paths: list[str], root: Path) -> bool:
+    wrong = False
+    for index, path in enumerate(paths):
+        reason = _why_unusable(root, path)
+        if reason:
+            wrong = True
+            top.add("T213", ("plugins", "paths", index), f"plugin {path!r} {reason}")
+    return not wrong
+
+
+def _why_unusable(root: Path, path: str) -> str | None:
+    full = (root / path).resolve()
+    if not full.is_relative_to(root):
+        return "lies outside the configuration directory"
+    if not full.exists():
+        return "does not exist"
+    if full.is_dir():
+        return None if (full / "__init__.py").is_file() else "is a folder without '__init__.py'"
+    return None if full.suffix == ".py" else "is not a Python file"
+
+
+def _warn_of_failed(top: Document, manager: PluginManager, paths: tuple[Path, ...]) -> None:
+    failed = {
+        plugin.owner: plugin
+        for plugin in manager.plugins
+        if plugin.state in (PluginState.FAILED, PluginState.INCOMPATIBLE)
+    }
+    for index, path in enumerate(paths):
+        plugin = failed.get(str(path))
+        if plugin is not None:
+            message = f"plugin {plugin.name!r} is {plugin.state}: {plugin.error}"
+            top.add("T214", ("plugins", "paths", index), message)
+
+
+def _warn_of_absent(top: Document, manager: PluginManager, disabled: tuple[str, ...]) -> None:
+    known = {_normal(name) for p in manager.plugins for name in (p.name, p.owner)}
+    for index, name in enumerate(disabled):
+        if _normal(name) not in known:
+            message = f"no plugin {name!r} is installed, so there is nothing to disable"
+            top.add("T217", ("plugins", "disable", index), message)
+
+
+def _normal(name: str) -> str:
+    return name.lower().replace("_", "-")

@@ -1,0 +1,161 @@
+"""Checks values against the JSON Schemas in `schemas/`, and reports what does not fit.
+
+The schemas are joined through a registry, so that their references stay inside the package. Three
+keywords are ours: `x-expected` words what is wanted, `x-later` lists what a later version takes,
+`x-unit` bounds a duration or size whose pattern fits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from jsonschema.protocols import Validator
+from jsonschema.validators import extend
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+from toril.config.document import Document, Path
+from toril.config.scalars import type_scalar
+from toril.config.schema_words import SECRET, describe_errors
+from toril.declarations.backoff import MAX_DELAY_MS
+from toril.declarations.units import parse_duration_ms, parse_size
+
+#: Schemas refer to each other by file name, so any base will do; this one is not on any network.
+_BASE = "file:///toril/schemas/"
+_MAX_SIZE = 512 * 1024**2
+#: Retyping one variable may uncover another one below it.
+_MAX_ROUNDS = 5
+
+
+def check_shape(document: Document, kind: Literal["toril", "pipeline"]) -> None:
+    """Checks a whole file; whole scalars from variables are typed where a number is wanted."""
+    check_value(document, (), document.value, _document_validator(kind))
+
+
+def check_params(document: Document, path: Path, params: Any, schema: Mapping[str, Any]) -> bool:
+    """Checks the `with:` at a path against the processor's schema; tells whether it fits."""
+    return check_value(document, path, params, make_params_validator(schema))
+
+
+def check_value(document: Document, path: Path, value: Any, validator: Validator) -> bool:
+    """Checks the value at a path and reports what does not fit; tells whether all does."""
+    for _ in range(_MAX_ROUNDS):
+        errors = list(validator.iter_errors(value))
+        if not errors or not _retype(document, path, value, errors):
+            break
+    for problem in describe_errors(errors):
+        where = (*path, *problem.path)
+        raw = document.variables.get(where)
+        document.add(
+            problem.code,
+            where,
+            problem.sentence(_dotted(where), raw),
+            hint=problem.hint,
+            at_key=problem.at_key,
+        )
+        document.bad.update(where[:length] for length in range(1, len(where) + 1))
+    return not errors
+
+
+def make_params_validator(schema: Mapping[str, Any]) -> Validator:
+    """Makes the validator of a processor's parameters: a `secret://` passes wherever text does."""
+    return _ParamsValidator(schema)  # type: ignore[no-any-return]
+
+
+def _retype(document: Document, path: Path, value: Any, errors: list[ValidationError]) -> bool:
+    """Types those variables by YAML's rules where not text is wanted but a number or boolean."""
+    changed = False
+    for error in errors:
+        where = tuple(error.absolute_path)
+        if (
+            error.validator not in ("type", "anyOf", "enum")
+            or (*path, *where) not in document.variables
+        ):
+            continue
+        typed = type_scalar(error.instance)
+        if typed is None or isinstance(typed, str) or not error_is_gone(error, typed):
+            continue
+        parent = value
+        for step in where[:-1]:
+            parent = parent[step]
+        if where:
+            parent[where[-1]] = typed
+            del document.variables[(*path, *where)]
+            changed = True
+    return changed
+
+
+def error_is_gone(error: ValidationError, value: Any) -> bool:
+    """Whether the failed keyword takes this value instead."""
+    return Draft202012Validator({error.validator: error.validator_value}).is_valid(value)
+
+
+@cache
+def _document_validator(kind: str) -> Validator:
+    schema = {"$ref": f"{_BASE}{kind}.json"}
+    return _DocumentValidator(schema, registry=_load_registry())  # type: ignore[no-any-return]
+
+
+def _load_registry() -> Registry[Any]:
+    folder = files("toril") / "schemas"
+    pairs = [
+        (f"{_BASE}{prefix}{file.name}", json.loads(file.read_text(encoding="utf-8")))
+        for prefix, place in (("", folder), ("parts/", folder / "parts"))
+        for file in place.iterdir()
+        if file.name.endswith(".json")
+    ]
+    return Registry().with_resources(
+        (uri, Resource(contents=contents, specification=DRAFT202012)) for uri, contents in pairs
+    )
+
+
+def _check_unit(
+    _: Validator, unit: str, instance: Any, schema: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    """Bounds what the pattern took: not zero where that makes no sense, not beyond all time."""
+    parse, largest, shown = _UNITS[unit]
+    try:
+        number = parse(instance)
+    except ValueError:
+        return
+    if number > largest:
+        yield ValidationError(f"at most {shown}")
+    if number == 0 and not schema.get("x-zero"):
+        yield ValidationError("more than 0")
+
+
+_UNITS = {
+    "duration": (parse_duration_ms, MAX_DELAY_MS, "3650d"),
+    "size": (parse_size, _MAX_SIZE, "512mb"),
+}
+
+_DocumentValidator = extend(Draft202012Validator, {"x-unit": _check_unit})
+
+
+def _unless_secret(keyword: str) -> Any:
+    check = Draft202012Validator.VALIDATORS[keyword]
+
+    def check_unless_secret(
+        validator: Validator, wanted: Any, instance: Any, schema: Any
+    ) -> Iterator[ValidationError]:
+        if isinstance(instance, str) and instance.startswith(SECRET):
+            return
+        yield from check(validator, wanted, instance, schema) or ()
+
+    return check_unless_secret
+
+
+_ParamsValidator = extend(
+    Draft202012Validator,
+    {word: _unless_secret(word) for word in ("pattern", "enum", "const", "minLength", "maxLength")},
+)
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(str(step) for step in path)
