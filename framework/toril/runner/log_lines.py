@@ -45,8 +45,8 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "server_restarted": _warning("the embedded server was gone and runs again"),
     "server_failed": _error("{error}"),
-    "redis_unavailable": _warning("Redis is away for {for_s:g} s ({during}): {error}"),
-    "redis_available": _info("Redis is back after {after_s:g} s"),
+    "redis_unavailable": _warning("Redis is away for {for_s} s ({during}): {error}"),
+    "redis_available": _info("Redis is back after {after_s} s"),
     "schedules_applied": _info("schedules: {applied} applied, {removed} removed"),
     "jobs_stalled": _warning(
         "{queue}: gave back {returned} job(s) whose lock ran out, {failed} to be failed for that"

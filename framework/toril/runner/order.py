@@ -32,8 +32,8 @@ class WorkerOrder:
     clock_offset_ms: int
     #: How long jobs may take to finish after a SIGTERM to the process itself.
     grace_s: float
-    #: A dead worker's token: run the jobs it left, one at a time, and claim no others.
-    adopts: str | None = None
+    #: Runs the jobs that its token has when it starts, one at a time, and claims no others.
+    runs_alone: bool = False
 
     def to_message(self) -> dict[str, Any]:
         """Makes the message that `read_order` reads."""

@@ -1,0 +1,201 @@
+"""The crew: the worker processes of a runner, each restarted when it ends; suspects run alone."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from toril.runner.crashes import CrashSettler, LeftJob
+from toril.runner.exits import Exit, RestartPauses
+from toril.runner.order import WorkerOrder
+from toril.runner.processes import WorkerProcess, describe
+
+OnEvent = Callable[[str, Mapping[str, Any]], None]
+OnMessage = Callable[[WorkerProcess, dict[str, Any]], None]
+#: Makes the order for a process of that token and name, which runs suspects alone or not.
+MakeOrder = Callable[[str, str, bool], WorkerOrder]
+
+#: Processes for suspects that end before they are ready, until the suspects wait again instead.
+_FRUITLESS_LIMIT = 3
+#: After a kill the kernel needs no longer.
+_DEATH_S = 2.0
+
+
+class Crew:
+    """Keeps `size` worker processes running until it is stopped."""
+
+    def __init__(
+        self,
+        *,
+        size: int,
+        name: str,
+        make_order: MakeOrder,
+        crashes: CrashSettler,
+        on_event: OnEvent,
+        on_message: OnMessage,
+    ) -> None:
+        self._size = size
+        self._name = name
+        self._make_order = make_order
+        self._crashes = crashes
+        self._on_event = on_event
+        self._on_message = on_message
+        self._alive: dict[str, WorkerProcess] = {}
+        #: Tokens of processes that live, or whose jobs are not settled and must not stall yet.
+        self._unsettled: set[str] = set()
+        #: What runs in a process for suspects, by its token.
+        self._running_alone: dict[str, LeftJob] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+
+    @property
+    def tokens(self) -> list[str]:
+        """The tokens whose jobs keep their locks."""
+        return list(self._unsettled)
+
+    @property
+    def processes(self) -> list[WorkerProcess]:
+        """The processes that live."""
+        return list(self._alive.values())
+
+    def find(self, token: str) -> WorkerProcess | None:
+        """Gives the living process of a token."""
+        return self._alive.get(token)
+
+    def start(self) -> None:
+        """Starts the processes, and keeps them running from now on."""
+        for number in range(1, self._size + 1):
+            self._spawn(self._keep_seat(f"{self._name}-{number}"))
+
+    async def stop(self, *, finish_s: float, kill_s: float, end_s: float) -> None:
+        """Has every process finish or hand back within `finish_s`, and kills what is left later.
+
+        Returns once what they left is handed back, or after `end_s`, for Redis may be away.
+        """
+        began = asyncio.get_running_loop().time()
+        self._stopping.set()
+        for process in self.processes:
+            process.stop(finish_s)
+        await self._wait_until(began + kill_s)
+        for process in self.processes:
+            self._on_event("worker_killed", describe(process))
+            process.kill()
+        await self._wait_until(max(began + end_s, asyncio.get_running_loop().time() + _DEATH_S))
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def hurry(self) -> None:
+        """Has every process hand back now what it runs."""
+        for process in self.processes:
+            process.stop(0)
+
+    async def _wait_until(self, when: float) -> None:
+        if self._tasks:
+            seconds = when - asyncio.get_running_loop().time()
+            await asyncio.wait(self._tasks, timeout=max(seconds, 0))
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _keep_seat(self, name: str) -> None:
+        pauses = RestartPauses()
+        while not self._stopping.is_set():
+            process = self._new_process(name, alone=False)
+            await self._live(process)
+            if self._stopping.is_set():
+                return
+            pause_s = pauses.next_s(lived_s=process.lived_s, random_unit=random.random())
+            self._on_event("worker_restarting", {"worker": name, "pause_s": round(pause_s, 2)})
+            await self._pause(pause_s)
+
+    async def _live(self, process: WorkerProcess) -> Exit | None:
+        """Runs a process to its end and settles what it left; None if it could not start."""
+        self._unsettled.add(process.token)
+        try:
+            await process.start()
+        except OSError as error:
+            self._on_event("worker_failed", {**describe(process), "error": str(error)})
+            if not process.order.runs_alone:
+                self._unsettled.discard(process.token)
+            return None
+        self._alive[process.token] = process
+        if self._stopping.is_set():
+            process.stop(0)
+        exit_ = await process.wait()
+        del self._alive[process.token]
+        await self._settle(process, exit_)
+        return exit_
+
+    async def _settle(self, process: WorkerProcess, exit_: Exit) -> None:
+        left = await self._crashes.find_left(process.token)
+        is_crash = exit_.is_crash and not self._stopping.is_set()
+        if is_crash:
+            fields = {**describe(process), "exit": str(exit_), "running": len(left)}
+            self._on_event("worker_ended", fields)
+        if is_crash and process.order.runs_alone:
+            await self._blame_alone(process, exit_, left)
+        elif is_crash and len(left) > 1:
+            self._on_event("suspects_isolated", {"worker": process.name, "jobs": len(left)})
+            self._spawn(self._isolate(process))
+        else:
+            if is_crash and left:
+                await self._crashes.blame(process.token, left[0], exit_)
+            await self._release(process.token, process.name)
+
+    async def _blame_alone(self, process: WorkerProcess, exit_: Exit, left: list[LeftJob]) -> None:
+        culprit = self._running_alone.pop(process.token, None)
+        if culprit in left:
+            await self._crashes.blame(process.token, culprit, exit_)
+
+    async def _isolate(self, dead: WorkerProcess) -> None:
+        """Runs the jobs of a dead process one at a time, in as many processes as that takes."""
+        pauses = RestartPauses()
+        token, fruitless = dead.token, 0
+        while not self._stopping.is_set() and fruitless < _FRUITLESS_LIMIT:
+            process = self._new_process(f"{dead.name}-alone", alone=True)
+            self._unsettled.add(process.token)
+            # Before it starts: what it is to run is its own from its first moment on.
+            await self._crashes.adopt(token, new_token=process.token, worker=process.name)
+            self._unsettled.discard(token)
+            token = process.token
+            exit_ = await self._live(process)
+            if exit_ is not None and not exit_.is_crash:
+                return
+            fruitless = 0 if process.is_ready else fruitless + 1
+            await self._pause(pauses.next_s(lived_s=process.lived_s, random_unit=random.random()))
+        await self._release(token, dead.name)
+
+    async def _release(self, token: str, worker: str) -> None:
+        """Puts back what a token still has, and forgets the token."""
+        await self._crashes.hand_back(token, worker)
+        self._unsettled.discard(token)
+
+    def _new_process(self, name: str, *, alone: bool) -> WorkerProcess:
+        order = self._make_order(uuid.uuid4().hex, name, alone)
+        return WorkerProcess(order, self._receive, self._show)
+
+    def _receive(self, process: WorkerProcess, message: dict[str, Any]) -> None:
+        if message["say"] == "ready":
+            process.is_ready = True
+            self._on_event("worker_started", describe(process))
+        elif message["say"] == "event" and message["event"] == "job_started":
+            fields = message["fields"]
+            if process.order.runs_alone:
+                self._running_alone[process.token] = LeftJob(fields["queue"], fields["job"])
+        self._on_message(process, message)
+
+    def _show(self, process: WorkerProcess, line: str) -> None:
+        self._on_event("worker_said", {**describe(process), "line": line})
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
