@@ -7,7 +7,7 @@ import hashlib
 import pytest
 from redis.exceptions import ResponseError
 
-from toril.errors import RedisMisconfigured
+from toril.errors import JobNotFound, RedisMisconfigured
 from toril.runtime import scripts
 from toril.runtime.call import Call
 from toril.runtime.connection import connect, connect_sync
@@ -74,3 +74,15 @@ async def test_a_missing_permission_is_named(server, prefix):
     await client.aclose()
     admin.execute_command("ACL", "DELUSER", prefix)
     admin.close()
+
+
+async def test_a_refusal_that_a_parser_raises_stands_in_its_calls_place(sender, prefix):
+    def refuse(reply: int) -> int:
+        raise JobNotFound(f"no job, but {reply}")
+
+    calls = [Call(None, (), ("INCR", prefix), int), Call(None, (), ("INCR", prefix), refuse)]
+
+    results = await sender.send_many(calls, return_exceptions=True)
+
+    assert results[0] == 1
+    assert isinstance(results[1], JobNotFound)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from toril.errors import TorilError
+
 T = TypeVar("T")
 
 #: What a call hands to Redis; floats and bools have no place on this wire.
@@ -22,3 +24,11 @@ class Call(Generic[T]):
     args: tuple[Arg, ...]
     #: Takes the script's reply, or what redis-py makes of a plain command's.
     parse: Callable[[Any], T]
+
+
+def parse_reply(call: Call[Any], reply: Any) -> Any:
+    """Reads one of many replies; a refusal stands in its place, for it is that one call's alone."""
+    try:
+        return call.parse(reply)
+    except TorilError as error:
+        return error

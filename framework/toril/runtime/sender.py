@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, overload
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from toril.runtime.call import Call
+from toril.runtime.call import Call, parse_reply
 from toril.runtime.connection import REDIS_ERRORS, is_dead_connection, translate_error
 from toril.runtime.scripts import build_command, build_loading_command
 
@@ -70,7 +70,7 @@ class AsyncSender:
         results = [
             translate_error(reply, self.redis)
             if isinstance(reply, Exception)
-            else call.parse(reply)
+            else parse_reply(call, reply)
             for call, reply in zip(calls, replies, strict=True)
         ]
         if not return_exceptions:
