@@ -56,20 +56,28 @@ local function read_job(q, id, lock)
   }
 end
 
--- Keeps a finished job and trims the set. Jobs of one call with one rule are trimmed together.
+-- Adds the finished jobs that are held back to their sets, and trims these.
+local function flush_kept(q, now_ms)
+  for set, kept in pairs(q.kept) do
+    redis.call('ZADD', set, unpack(kept.members))
+    trim_kept(q, set, kept.count, kept.age_ms, now_ms)
+  end
+  q.kept = {}
+end
+
+-- Keeps a finished job. Jobs of one call with one rule are held back, to be added and trimmed as one.
 local function keep_finished(q, set, job, count, age_ms, now_ms)
   local kept = q.kept[set]
   if kept and (kept.count ~= count or kept.age_ms ~= age_ms) then
-    trim_kept(q, set, kept.count, kept.age_ms, now_ms)
+    flush_kept(q, now_ms)
+    kept = nil
   end
-  q.kept[set] = { count = count, age_ms = age_ms }
-  redis.call('ZADD', set, now_ms, job.id)
-end
-
-local function trim_all(q, now_ms)
-  for set, kept in pairs(q.kept) do
-    trim_kept(q, set, kept.count, kept.age_ms, now_ms)
+  if not kept then
+    kept = { count = count, age_ms = age_ms, members = {} }
+    q.kept[set] = kept
   end
+  local n = #kept.members
+  kept.members[n + 1], kept.members[n + 2] = now_ms, job.id
 end
 
 local function release_waiting_for(q, job, now_ms)
@@ -100,6 +108,7 @@ local function fail(q, job, outcome, now_ms)
   local attempts, made = outcome[8], job.made + 1
   release_waiting_for(q, job, now_ms)
   if job.parent_key then
+    flush_kept(q, now_ms)
     fail_parent(job.key, job.parent_key, job.parent, reason, now_ms)
   end
   if count == 0 then
@@ -183,7 +192,7 @@ local function settle_one(q, outcome, lock, token, may_have_children, now_ms)
   if code ~= 0 then
     return code
   end
-  redis.call('DEL', job.key .. ':lock')
+  q.unlocked[#q.unlocked + 1] = job.key .. ':lock'
   if redis.call('LREM', q.active, -1, job.id) == 0 then
     return -3
   end
@@ -210,7 +219,7 @@ local function settle(q, outcomes, token, now_ms)
   if #outcomes == 0 then
     return codes, false
   end
-  q.kept = {}
+  q.kept, q.unlocked = {}, {}
   local locks, may_have_children = look_ahead(q, outcomes)
   for i, outcome in ipairs(outcomes) do
     codes[i] = settle_one(q, outcome, locks[i], token, may_have_children, now_ms)
@@ -222,7 +231,10 @@ local function settle(q, outcomes, token, now_ms)
   if #settled > 0 then
     redis.call('SREM', q.stalled, unpack(settled))
   end
-  trim_all(q, now_ms)
+  if #q.unlocked > 0 then
+    redis.call('DEL', unpack(q.unlocked))
+  end
+  flush_kept(q, now_ms)
   if q.has_delayed then
     mark_delay(q)
   end
