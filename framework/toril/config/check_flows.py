@@ -7,6 +7,7 @@ from typing import Any
 
 from toril.config.check_data import check_static_data
 from toril.config.check_data_schema import check_inline_schema
+from toril.config.check_expressions import check_expressions
 from toril.config.context import Context
 from toril.config.entries import Entry
 from toril.config.lookups import find_entry, list_known
@@ -45,6 +46,8 @@ def _check_steps(context: Context, flow: Entry, steps: dict[str, Mapping[str, An
     _check_jobs(context, flow, steps)
     needs: Needs = {name: list(step.get("needs", [])) for name, step in steps.items()}
     known = [_check_known(flow, name, needs) for name in needs]
+    for name, step in steps.items():
+        check_expressions(context, flow, name, step, steps)
     if not all(known):
         return
     if not _report_cycle(flow, needs):
@@ -57,7 +60,7 @@ def _check_jobs(context: Context, flow: Entry, steps: dict[str, Mapping[str, Any
         if not flow.has(*keys):
             continue
         job = find_entry(context, "jobs", flow, keys, step["job"])
-        if job is not None and flow.has("steps", name, "data"):
+        if job is not None and flow.has("steps", name):
             check_static_data(context, flow, ("steps", name, "data"), job)
 
 

@@ -15,7 +15,7 @@ def check_queues(context: Context) -> None:
         if not is_external(queue):
             continue
         job = queue.value.get("job", {})
-        keys = [(key,) for key in _FOR_WORKERS if key in queue.value]
+        keys: list[tuple[str, ...]] = [(key,) for key in _FOR_WORKERS if key in queue.value]
         keys += [("job", key) for key in _FOR_RUNS if key in job]
         for path in keys:
             message = f"{path[-1]!r} has no effect: another runtime works queue {queue.name!r}"

@@ -72,4 +72,5 @@ CODES: dict[str, Code] = {
     "T404": _error("A variable that has to be set is not."),
     "T405": _warning("A variable is not set and has no default; it reads as empty text."),
     "T406": _error("The secret reference cannot be resolved, or stands where none can."),
+    "T407": _error("The expression names an input or a needed step that is not there."),
 }

@@ -51,12 +51,20 @@ class Document:
         self.report.add(code, self.source, span, message, hint=hint)
 
     def add_inside(
-        self, code: str, path: Path, offset: int, width: int, message: str, hint: str | None = None
+        self,
+        code: str,
+        path: Path,
+        part: Part,
+        message: str,
+        *,
+        hint: str | None = None,
     ) -> None:
         """Reports a problem with a part of the text at the path."""
         node = find_node(self.root, path)
-        assert isinstance(node, ScalarNode)
-        span = find_inner_span(self.source, node, offset, width)
+        if isinstance(node, ScalarNode):
+            span = find_part_span(self.source, node, part)
+        else:
+            span = find_span(self.root, path)
         self.report.add(code, self.source, span, message, hint=hint)
 
     def place(self, path: Path) -> str:
@@ -69,22 +77,35 @@ class Document:
         return node.text if isinstance(node, ScalarNode) else ""
 
 
-def find_inner_span(source: Source, node: ScalarNode, offset: int, width: int) -> Span:
-    """Gives the place of a part of a scalar's text, whatever its style.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a scalar's text, as it is read or after variables were filled in."""
 
-    The part is searched in the lines of the scalar; if escapes or folding hide it, the whole
-    scalar is meant.
+    text: str
+    offset: int
+    width: int
+
+
+def find_part_span(source: Source, node: ScalarNode, part: Part) -> Span:
+    """Gives the place of a piece of a scalar's text, whatever the scalar's style.
+
+    Text that stands in one line as it is read is counted; else the piece is searched in the lines
+    of the scalar, and if escapes or folding hide it the whole scalar is meant.
     """
-    part = node.text[offset : offset + width].split("\n", 1)[0]
-    occurrence = node.text[:offset].count(part) if part else 0
-    for line in range(node.line, node.end_line + 1):
-        text = source.line(line)
-        column = node.column if line == node.line else 0
-        while part and (column := text.find(part, column)) >= 0:
+    line = source.line(node.line)
+    for start in (node.column, node.column + 1):
+        if line[start : start + len(part.text)] == part.text:
+            return Span(node.line, start + part.offset, part.width)
+    piece = part.text[part.offset : part.offset + part.width].split("\n", 1)[0]
+    occurrence = part.text[: part.offset].count(piece) if piece.strip() else 0
+    for number in range(node.line, node.end_line + 1):
+        line = source.line(number)
+        column = node.column if number == node.line else 0
+        while piece.strip() and (column := line.find(piece, column)) >= 0:
             if occurrence == 0:
-                return Span(line, column, len(part))
+                return Span(number, column, len(piece))
             occurrence -= 1
-            column += len(part)
+            column += len(piece)
     return node.span
 
 
@@ -133,18 +154,17 @@ class _Reader:
         result = interpolate(node.text, self._environ, keep_escapes=allowed)
         document = self._document
         for fault in result.faults:
-            document.add_inside(
-                fault.code, path, fault.offset, fault.width, fault.message, fault.hint
-            )
+            part = Part(node.text, fault.offset, fault.width)
+            document.add_inside(fault.code, path, part, fault.message, hint=fault.hint)
         if result.is_whole:
             document.variables[path] = node.text
-        if result.expressions and allowed:
+        if "${{" in result.text and allowed:
             document.expressions.append(path)
         elif result.expressions:
-            offset, width = result.expressions[0]
+            part = Part(node.text, *result.expressions[0])
             message = "an expression cannot be used here"
             hint = "expressions work in the data of a flow's steps; write $${{ for the text ${{"
-            document.add_inside("T402", path, offset, width, message, hint)
+            document.add_inside("T402", path, part, message, hint=hint)
         return result.text
 
 

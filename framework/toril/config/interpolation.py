@@ -10,8 +10,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from toril.declarations.expression import find_close
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORMS = "${VAR}, ${VAR:-default} or ${VAR:?message}"
+_LITERAL_OPEN = "${{ '${{' }}"
 #: `${A:-${B:-...}}` may go so deep.
 _MAX_NESTING = 8
 
@@ -44,7 +47,8 @@ def interpolate(
 ) -> Interpolation:
     """Fills in the variables of a scalar.
 
-    `keep_escapes` leaves `$${{` as it is, for whoever reads the expressions later.
+    `keep_escapes` writes `$${{` as an expression that gives the text `${{`, for whoever reads the
+    expressions later.
     """
     result = Interpolation(text="")
     pieces: list[str] = []
@@ -65,11 +69,11 @@ def _read_dollar(
 ) -> tuple[str, int]:
     """Gives what the `$` at `at` stands for, and where the text goes on."""
     if text.startswith("$${{", at) and keep_escapes:
-        return "$${{", at + 4
+        return _LITERAL_OPEN, at + 4
     if text.startswith("$$", at):
         return "$", at + 2
     if text.startswith("${{", at):
-        end = find_expression_end(text, at)
+        end = _find_expression_end(text, at)
         result.expressions.append((at, end - at))
         return text[at:end], end
     if text.startswith("${", at):
@@ -77,26 +81,10 @@ def _read_dollar(
     return "$", at + 1
 
 
-def find_expression_end(text: str, at: int) -> int:
-    """Gives the index behind the `}}` of the expression that starts at `at`.
-
-    A `}}` inside a string of the expression does not end it. Without an end it is the text's.
-    """
-    quote = ""
-    index = at + 3
-    while index < len(text):
-        char = text[index]
-        if quote:
-            if char == "\\":
-                index += 1
-            elif char == quote:
-                quote = ""
-        elif char in "'\"":
-            quote = char
-        elif text.startswith("}}", index):
-            return index + 2
-        index += 1
-    return len(text)
+def _find_expression_end(text: str, at: int) -> int:
+    """Gives the index behind the `}}` of the expression at `at`; without one, that of the text."""
+    close = find_close(text, at + 3)
+    return len(text) if close is None else close + 2
 
 
 def _read_reference(

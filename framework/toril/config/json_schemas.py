@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from jsonschema import Draft202012Validator
+from jsonschema.protocols import Validator
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
+from toril.config.schema_files import load_schema
 from toril.config.schema_words import Misfit, describe_errors
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -30,16 +33,19 @@ Path = tuple[str | int, ...]
 
 def find_schema_faults(schema: Any) -> Iterator[Misfit]:
     """Gives everything that is wrong with a schema, in order of finding."""
-    shape = list(describe_errors(_METASCHEMA.iter_errors(schema)))
+    shape = list(describe_errors(_metaschema().iter_errors(schema)))
     yield from shape
     if not shape and isinstance(schema, Mapping):
-        uses = list(_find_unusable(schema, (), _References(schema)))
+        references = _References(schema)
+        uses = list(_find_unusable(schema, (), references))
         yield from uses
-        if not uses:
+        if not uses and references.were_used:
             yield from _find_circle(schema)
 
 
-_METASCHEMA = Draft202012Validator(Draft202012Validator.META_SCHEMA)
+@cache
+def _metaschema() -> Validator:
+    return Draft202012Validator(load_schema("parts/json_schema.json"))
 
 
 class _References:
@@ -47,9 +53,11 @@ class _References:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         registry: Registry[Any] = Registry()
+        self.were_used = False
         self._resolver = registry.resolver_with_root(DRAFT202012.create_resource(schema))
 
     def leads_somewhere(self, reference: str) -> bool:
+        self.were_used = True
         try:
             self._resolver.lookup(reference)
         except Unresolvable:
@@ -116,7 +124,8 @@ def _check_patterns(schema: Mapping[str, Any], path: Path) -> Iterator[Misfit]:
 def _find_circle(schema: Mapping[str, Any]) -> Iterator[Misfit]:
     """A schema that refers to itself without going deeper into the data never ends."""
     try:
-        for value in ({}, [], "", 0):
+        values: tuple[Any, ...] = ({}, [], "", 0)
+        for value in values:
             Draft202012Validator(schema, registry=Registry()).is_valid(value)
     except RecursionError:
         yield Misfit(code="T116", path=(), template="the schema refers to itself without end")

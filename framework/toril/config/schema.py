@@ -1,33 +1,27 @@
 """Checks values against the JSON Schemas in `schemas/`, and reports what does not fit.
 
-The schemas are joined through a registry, so that their references stay inside the package. Three
-keywords are ours: `x-expected` words what is wanted, `x-later` lists what a later version takes,
-`x-unit` bounds a duration or size whose pattern fits.
+Three keywords are ours: `x-expected` words what is wanted, `x-later` lists what a later version
+takes, `x-unit` bounds a duration or size whose pattern fits.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Any, Literal
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
-from referencing import Registry, Resource
-from referencing.jsonschema import DRAFT202012
 
 from toril.config.document import Document, Path
 from toril.config.scalars import type_scalar
+from toril.config.schema_files import load_schema
 from toril.config.schema_words import SECRET, describe_errors
 from toril.declarations.backoff import MAX_DELAY_MS
 from toril.declarations.units import parse_duration_ms, parse_size
 
-#: Schemas refer to each other by file name, so any base will do; this one is not on any network.
-_BASE = "file:///toril/schemas/"
 _MAX_SIZE = 512 * 1024**2
 #: Retyping one variable may uncover another one below it.
 _MAX_ROUNDS = 5
@@ -78,7 +72,7 @@ def _retype(document: Document, path: Path, value: Any, errors: list[ValidationE
             or (*path, *where) not in document.variables
         ):
             continue
-        typed = type_scalar(error.instance)
+        typed = type_scalar(str(error.instance))
         if typed is None or isinstance(typed, str) or not error_is_gone(error, typed):
             continue
         parent = value
@@ -98,21 +92,7 @@ def error_is_gone(error: ValidationError, value: Any) -> bool:
 
 @cache
 def _document_validator(kind: str) -> Validator:
-    schema = {"$ref": f"{_BASE}{kind}.json"}
-    return _DocumentValidator(schema, registry=_load_registry())  # type: ignore[no-any-return]
-
-
-def _load_registry() -> Registry[Any]:
-    folder = files("toril") / "schemas"
-    pairs = [
-        (f"{_BASE}{prefix}{file.name}", json.loads(file.read_text(encoding="utf-8")))
-        for prefix, place in (("", folder), ("parts/", folder / "parts"))
-        for file in place.iterdir()
-        if file.name.endswith(".json")
-    ]
-    return Registry().with_resources(
-        (uri, Resource(contents=contents, specification=DRAFT202012)) for uri, contents in pairs
-    )
+    return _DocumentValidator(load_schema(f"{kind}.json"))  # type: ignore[no-any-return]
 
 
 def _check_unit(
@@ -135,7 +115,9 @@ _UNITS = {
     "size": (parse_size, _MAX_SIZE, "512mb"),
 }
 
-_DocumentValidator = extend(Draft202012Validator, {"x-unit": _check_unit})
+_DocumentValidator = extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator, {"x-unit": _check_unit}
+)
 
 
 def _unless_secret(keyword: str) -> Any:
@@ -151,7 +133,7 @@ def _unless_secret(keyword: str) -> Any:
     return check_unless_secret
 
 
-_ParamsValidator = extend(
+_ParamsValidator = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     {word: _unless_secret(word) for word in ("pattern", "enum", "const", "minLength", "maxLength")},
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -34,11 +35,43 @@ class Misfit:
         return self.template.replace("{where}", place).replace("{got}", got)
 
 
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """What jsonschema found, with every part of a certain type."""
+
+    keyword: str
+    #: What the keyword says, and the schema it stands in.
+    wanted: Any
+    schema: Mapping[str, Any]
+    value: Any
+    path: tuple[str | int, ...]
+    is_name: bool
+    message: str
+    context: Sequence[ValidationError]
+
+    @classmethod
+    def of(cls, error: ValidationError) -> _Finding:
+        return cls(
+            keyword=str(error.validator),
+            wanted=error.validator_value,
+            schema=error.schema if isinstance(error.schema, Mapping) else {},
+            value=error.instance,
+            path=tuple(error.absolute_path),
+            is_name="propertyNames" in error.absolute_schema_path,
+            message=error.message,
+            context=error.context or (),
+        )
+
+    @property
+    def types(self) -> list[str]:
+        return self.wanted if isinstance(self.wanted, list) else [self.wanted]
+
+
 def describe_errors(errors: Iterable[ValidationError]) -> Iterator[Misfit]:
     """Words all errors of one check; of several at one value that say the same, one."""
     seen = set()
     for error in errors:
-        for misfit in _describe(error):
+        for misfit in _describe(_Finding.of(error)):
             key = (misfit.path, misfit.template)
             if key not in seen:
                 seen.add(key)
@@ -58,45 +91,58 @@ def show_value(value: Any) -> str:
     return json.dumps(value)
 
 
-def _describe(error: ValidationError) -> Iterator[Misfit]:
-    if "propertyNames" in error.absolute_schema_path:
-        yield _describe_name(error)
-    elif error.validator in ("additionalProperties", "unevaluatedProperties"):
-        yield from _describe_extra_keys(error)
-    elif error.validator == "required":
-        yield from _describe_missing_keys(error)
-    elif error.validator in ("anyOf", "oneOf") and (inner := _closest(error)):
+def suggest(name: str, known: Iterable[str]) -> str | None:
+    """Gives the hint for a name that is not known."""
+    known = list(known)
+    close = get_close_matches(name, known, n=1)
+    if not close:
+        close = [other for other in known if _fold(other) == _fold(name)]
+    return f"did you mean {close[0]!r}?" if close else None
+
+
+def _fold(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
+
+
+def _describe(found: _Finding) -> Iterator[Misfit]:
+    if found.is_name:
+        yield _describe_name(found)
+    elif found.keyword in ("additionalProperties", "unevaluatedProperties"):
+        yield from _describe_extra_keys(found)
+    elif found.keyword == "required":
+        yield _describe_missing_key(found)
+    elif found.keyword in ("anyOf", "oneOf") and (inner := _closest(found)):
         for one in inner:
-            yield from _describe(one)
+            yield from _describe(_Finding.of(one))
     else:
-        yield _describe_value(error)
+        yield _describe_value(found)
 
 
-def _describe_name(error: ValidationError) -> Misfit:
-    name = str(error.instance)
+def _describe_name(found: _Finding) -> Misfit:
+    name = str(found.value)
     return Misfit(
         code="T117",
-        path=(*error.absolute_path, name),
-        template=f"expected {_wanted(error)}, got {{got}}",
+        path=(*found.path, name),
+        template=f"expected {_wanted(found)}, got {{got}}",
         got=show_value(name),
         at_key=True,
     )
 
 
-def _describe_extra_keys(error: ValidationError) -> Iterator[Misfit]:
-    known = list(error.schema.get("properties", ()))
-    later = error.schema.get("x-later", ())
-    place = _dotted_in(error)
-    for key in error.instance:
-        if key in known or key.startswith("x-"):
+def _describe_extra_keys(found: _Finding) -> Iterator[Misfit]:
+    known = list(found.schema.get("properties", ()))
+    later = found.schema.get("x-later", ())
+    patterns = list(found.schema.get("patternProperties", ()))
+    for key in found.value:
+        if key in known or any(re.search(pattern, key) for pattern in patterns):
             continue
-        path = (*error.absolute_path, key)
+        path = (*found.path, key)
         if key in later:
             sentence = _LATER.format(repr(key))
             yield Misfit(code="T111", path=path, template=sentence, at_key=True)
             continue
-        hint = suggest(key, known) or _HOMES.get(key) if known else None
-        sentence = f"unknown key {key!r}{place}"
+        sentence = f"unknown key {key!r}{_inside(found)}"
+        hint = suggest(key, known) or _HOMES.get(key)
         yield Misfit(code="T104", path=path, template=sentence, hint=hint, at_key=True)
 
 
@@ -109,74 +155,61 @@ _HOMES = {
 }
 
 
-def suggest(name: str, known: Iterable[str]) -> str | None:
-    """Gives the hint for a name that is not known."""
-    known = list(known)
-    close = get_close_matches(name, known, n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    folded = {other.replace("_", "").replace("-", "").lower(): other for other in known}
-    same = folded.get(name.replace("_", "").replace("-", "").lower())
-    return f"did you mean {same!r}?" if same else None
-
-
-def _describe_missing_keys(error: ValidationError) -> Iterator[Misfit]:
-    # jsonschema gives one error for each missing key, but does not name it apart from the text.
-    missing = [key for key in error.validator_value if error.message.startswith(f"{key!r} ")]
-    place = _dotted_in(error)
-    for key in missing:
-        wanted = error.schema.get("properties", {}).get(key, {}).get("x-expected")
-        yield Misfit(
-            code="T105",
-            path=tuple(error.absolute_path),
-            template=f"missing key {key!r}{place}",
-            hint=f"add `{key}: ...`, {wanted}" if wanted else f"add `{key}: ...`",
-            at_key=True,
-        )
-
-
-def _describe_value(error: ValidationError) -> Misfit:
-    value = error.instance
-    if _is_later(error):
-        sentence = _LATER.format(repr(value))
-        return Misfit(code="T111", path=tuple(error.absolute_path), template=sentence)
-    wanted = _wanted(error)
+def _describe_missing_key(found: _Finding) -> Misfit:
+    # jsonschema reports each missing key by itself, but names it in its message only.
+    key = next(key for key in found.wanted if found.message.startswith(f"{key!r} "))
     return Misfit(
-        code="T103",
-        path=tuple(error.absolute_path),
-        template=f"expected {wanted}, got {{got}}"
-        + (" for {where}" if error.absolute_path else ""),
-        got=_got(error),
-        hint=_hint(error),
+        code="T105",
+        path=found.path,
+        template=f"missing key {key!r}{_inside(found)}",
+        hint=f"add `{key}: ...`",
+        at_key=True,
     )
 
 
-def _is_later(error: ValidationError) -> bool:
-    value, schema = error.instance, error.schema
-    if not isinstance(value, str) or not isinstance(schema, Mapping):
+def _describe_value(found: _Finding) -> Misfit:
+    if _is_later(found):
+        sentence = _LATER.format(repr(found.value))
+        return Misfit(code="T111", path=found.path, template=sentence)
+    place = " for {where}" if found.path else ""
+    return Misfit(
+        code="T103",
+        path=found.path,
+        template=f"expected {_wanted(found)}, got {{got}}{place}",
+        got=_got(found),
+        hint=_hint(found),
+    )
+
+
+def _inside(found: _Finding) -> str:
+    return " in {where}" if found.path else ""
+
+
+def _is_later(found: _Finding) -> bool:
+    if not isinstance(found.value, str):
         return False
-    if value.startswith(tuple(schema.get("x-later-prefixes", ()))):
+    if found.value.startswith(tuple(found.schema.get("x-later-prefixes", ()))):
         return True
-    return error.validator == "enum" and value in schema.get("x-later", ())
-
-
-def _wanted(error: ValidationError) -> str:
-    """Says what the schema wants, by its own words if it has some."""
-    schema = error.schema if isinstance(error.schema, Mapping) else {}
-    if error.validator == "x-unit":
-        return str(error.message)
-    if error.validator == "enum":
-        return str(schema.get("x-expected") or _one_of(error.validator_value))
-    if "x-expected" in schema and error.validator in _WORDED:
-        return str(schema["x-expected"])
-    word = _WORDS.get(str(error.validator))
-    return word(error.validator_value) if word else f"what fits {error.validator!r}"
+    return found.keyword == "enum" and found.value in found.schema.get("x-later", ())
 
 
 #: Keywords that `x-expected` speaks of.
 _WORDED = frozenset(
-    {"type", "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems", "minProperties"}
+    {
+        *("type", "enum", "pattern", "minimum", "maximum", "exclusiveMinimum"),
+        *("minLength", "maxLength", "minItems", "minProperties"),
+    }
 )
+
+
+def _wanted(found: _Finding) -> str:
+    """Says what the schema wants, by its own words if it has some."""
+    if found.keyword == "x-unit":
+        return found.message
+    if "x-expected" in found.schema and found.keyword in _WORDED:
+        return str(found.schema["x-expected"])
+    word = _WORDS.get(found.keyword)
+    return word(found.wanted) if word else f"what fits {found.keyword!r}"
 
 
 def _one_of(values: list[Any]) -> str:
@@ -206,6 +239,7 @@ def _count(noun: str, bound: str) -> Callable[[int], str]:
 
 _WORDS: dict[str, Callable[[Any], str]] = {
     "type": _types,
+    "enum": _one_of,
     "const": lambda value: show_value(value),
     "pattern": lambda pattern: f"text that matches {pattern}",
     "format": lambda name: f"text in the format {name!r}",
@@ -221,23 +255,22 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "minProperties": _count("key", "at least"),
     "maxProperties": _count("key", "at most"),
     "uniqueItems": lambda _: "a list without repetitions",
-    "contains": lambda _: "a list with a certain item",
+    "contains": lambda _: "a list with an item of another kind",
     "not": lambda _: "something else",
-    "anyOf": lambda _: "what fits one of the alternatives",
-    "oneOf": lambda _: "what fits exactly one of the alternatives",
+    "anyOf": lambda _: "what fits one of several alternatives",
+    "oneOf": lambda _: "what fits exactly one of several alternatives",
     "dependentRequired": lambda _: "keys that belong together",
-    "False schema": lambda _: "nothing here",
+    "None": lambda _: "nothing here",
 }
 
 
-def _got(error: ValidationError) -> str:
-    value = error.instance
-    if error.validator in ("minLength", "maxLength") and value:
-        return f"{len(value)}"
-    if error.validator in ("minItems", "maxItems", "minProperties", "maxProperties") and value:
-        return f"{len(value)}"
-    if error.validator == "uniqueItems":
+def _got(found: _Finding) -> str:
+    value = found.value
+    if found.keyword == "uniqueItems":
         return f"{show_value(_first_double(value))} twice"
+    counted = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
+    if found.keyword in counted and value:
+        return str(len(value))
     return show_value(value)
 
 
@@ -245,48 +278,36 @@ def _first_double(items: list[Any]) -> Any:
     return next(item for i, item in enumerate(items) if item in items[:i])
 
 
-def _hint(error: ValidationError) -> str | None:
-    value, schema = error.instance, error.schema
-    if error.validator == "enum":
-        return (
-            suggest(value, [v for v in error.validator_value if isinstance(v, str)])
-            if isinstance(value, str)
-            else None
-        )
-    expected = str(schema.get("x-expected", "")) if isinstance(schema, Mapping) else ""
+def _hint(found: _Finding) -> str | None:
+    value = found.value
+    if found.keyword == "enum" and isinstance(value, str):
+        return suggest(value, [known for known in found.wanted if isinstance(known, str)])
+    if found.keyword != "type":
+        return None
+    expected = str(found.schema.get("x-expected", ""))
     if type(value) is int and expected.startswith(("a duration", "a list of durations")):
         return f"add a unit: {value}s"
     if type(value) is int and expected.startswith("a size"):
         return f"add a unit: {value}b"
-    if error.validator != "type" or not isinstance(value, str):
-        return None
-    types = (
-        error.validator_value
-        if isinstance(error.validator_value, list)
-        else [error.validator_value]
-    )
-    if "boolean" in types and value.lower() in _BOOLEANS:
-        return f"write {_BOOLEANS[value.lower()]}"
-    if value.isdecimal() and {"integer", "number"} & set(types):
-        return "remove the quotes, and zeros in front"
+    if isinstance(value, str) and "boolean" in found.types:
+        word = _BOOLEANS.get(value.lower())
+        return f"write {word}" if word else None
+    if isinstance(value, str) and value.isdecimal() and {"integer", "number"} & set(found.types):
+        return "write a decimal number without quotes and without zeros in front"
     return None
 
 
 _BOOLEANS = {"on": "true", "yes": "true", "y": "true", "off": "false", "no": "false", "n": "false"}
 
 
-def _closest(error: ValidationError) -> list[ValidationError]:
+def _closest(found: _Finding) -> list[ValidationError]:
     """Gives the errors of the alternative that was meant: the one whose type fits the value."""
     branches: dict[Any, list[ValidationError]] = {}
-    for inner in error.context or ():
+    for inner in found.context:
         branches.setdefault(inner.schema_path[0], []).append(inner)
     fitting = [
-        found
-        for found in branches.values()
-        if not any(e.validator in ("type", "enum", "const") and not e.path for e in found)
+        errors
+        for errors in branches.values()
+        if not any(e.validator in ("type", "enum", "const") and not e.path for e in errors)
     ]
     return fitting[0] if len(fitting) == 1 else []
-
-
-def _dotted_in(error: ValidationError) -> str:
-    return " in {where}" if error.absolute_path else ""

@@ -77,10 +77,9 @@ class _Composer:
         self._next()
         event = self._next()
         if isinstance(event, yaml.DocumentStartEvent):
-            mark = event.start_mark
-            span = Span(mark.line, mark.column, 3)
             message = "a second document in one file"
-            self._report.add("T107", self._source, span, message, hint="put it into its own file")
+            hint = "put it into its own file"
+            self._report.add("T107", self._source, _span(event), message, hint=hint)
         return root
 
     def report_tabs(self) -> None:

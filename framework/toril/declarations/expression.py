@@ -259,7 +259,7 @@ def _parse_text(
         if start > position:
             yield text[position:start]
         offset = start + len(_OPEN)
-        end = _find_close(text, offset)
+        end = find_close(text, offset)
         if end is None:
             raise _Unreadable(start, len(_OPEN), f"'{_OPEN}' without '{_CLOSE}'; close it")
         yield _compile(text[offset:end], offset, environment, variables)
@@ -268,7 +268,7 @@ def _parse_text(
         yield text[position:]
 
 
-def _find_close(text: str, position: int) -> int | None:
+def find_close(text: str, position: int) -> int | None:
     """Finds the `}}` that ends an expression, past strings and maps."""
     depth = 0
     while position < len(text):

@@ -1,0 +1,100 @@
+"""Checks `${{ }}` in the data of a flow's steps: readable, and naming what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from toril.config.context import Context
+from toril.config.document import Document, Part, Path
+from toril.config.entries import Entry
+from toril.config.lookups import list_known
+from toril.config.schema_words import suggest
+from toril.declarations.expression import (
+    ExpressionProblem,
+    Template,
+    UnknownMember,
+    find_unknown_members,
+    parse_template,
+)
+from toril.errors import TemplateError
+
+
+def check_expressions(
+    context: Context, flow: Entry, step: str, said: Mapping[str, Any], steps: Mapping[str, Any]
+) -> None:
+    """Checks the expressions of one step, if it has any."""
+    path = (*flow.path, "steps", step, "data")
+    if not any(place[: len(path)] == path for place in flow.document.expressions):
+        return
+    try:
+        template = parse_template(said["data"])
+    except TemplateError as error:
+        for problem in error.problems:
+            _report_problem(flow.document, path, said["data"], problem)
+        return
+    known = {
+        "inputs": _known_inputs(context, flow),
+        "needs": {needed: {"result": None} for needed in said.get("needs", [])},
+    }
+    for unknown in find_unknown_members(template, known):
+        _report_unknown(flow.document, path, template, unknown, steps)
+
+
+def _known_inputs(context: Context, flow: Entry) -> dict[str, None] | None:
+    """Gives the inputs that the flow declares; None if it leaves them open."""
+    schema = context.flow_inputs.get(flow.name)
+    if not isinstance(schema, Mapping) or "properties" not in schema:
+        return {} if isinstance(schema, Mapping) and _is_closed(schema) else None
+    return dict.fromkeys(schema["properties"])
+
+
+def _is_closed(schema: Mapping[str, Any]) -> bool:
+    return schema.get("additionalProperties") is False and "patternProperties" not in schema
+
+
+def _report_problem(document: Document, path: Path, data: Any, problem: ExpressionProblem) -> None:
+    where = (*path, *problem.place)
+    if problem.in_key:
+        document.add("T401", where, problem.message, at_key=True)
+        return
+    part = Part(_text_at(data, problem.place), problem.offset, problem.length)
+    document.add_inside("T401", where, part, problem.message)
+
+
+def _report_unknown(
+    document: Document,
+    path: Path,
+    template: Template,
+    unknown: UnknownMember,
+    steps: Mapping[str, Any],
+) -> None:
+    reference = unknown.reference
+    depth = reference.names.index(unknown.name)
+    message, hint = _word_unknown(unknown, depth, steps)
+    text = _text_at(template.value, reference.place)
+    part = Part(text, reference.offset, reference.length)
+    document.add_inside("T407", (*path, *reference.place), part, message, hint=hint)
+
+
+def _word_unknown(
+    unknown: UnknownMember, depth: int, steps: Mapping[str, Any]
+) -> tuple[str, str | None]:
+    names, name = unknown.reference.names, unknown.name
+    if depth == 2:
+        message = f"step {names[1]!r} has no {name!r} here, only its 'result'"
+        return message, f"write needs.{names[1]}.result"
+    close = suggest(name, unknown.known)
+    if names[0] == "inputs":
+        hint = close or "declare it under the flow's `inputs`, in `properties`"
+        return f"the flow has no input {name!r}", hint
+    if name in steps:
+        return f"step {name!r} is not needed by this step", f"add {name!r} to its `needs`"
+    hint = close or list_known("needed step", unknown.known)
+    return f"no step {name!r} is needed by this step", hint
+
+
+def _text_at(value: Any, place: Path) -> str:
+    for key in place:
+        value = value[key]
+    return str(value)
