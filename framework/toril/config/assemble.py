@@ -26,6 +26,7 @@ def assemble_pipeline(context: Context) -> Pipeline:
         project=values.get("project", root.name),
         redis=build_redis(values.get("redis") or {}),
         plugins=build_plugin_settings(values.get("plugins") or {}, root),
+        timezone=context.timezone,
         queues={
             name: build_queue(name, queue.value, context.defaults("queue"))
             for name, queue in entries.queues.items()
