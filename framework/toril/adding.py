@@ -1,0 +1,188 @@
+"""What both clients make of a wish to add: checked jobs, ready to be stored. Pure.
+
+In order: is it JSON, is it small enough, does it fit its `data_schema`, can the layout hold its id.
+What is refused is refused here, before anything is sent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from toril.config.data_schema import DataSchema
+from toril.declarations.backoff import MAX_DELAY_MS
+from toril.declarations.instants import format_instant, parse_instant_ms, to_ms
+from toril.declarations.names import find_named
+from toril.declarations.pipeline import Pipeline
+from toril.declarations.units import format_duration, parse_duration_ms
+from toril.errors import AddError, PayloadTooLarge
+from toril.runtime.calls.add import MAX_PRIORITY
+from toril.runtime.codec import decode_json, encode_json, generate_job_id, validate_job_id
+from toril.runtime.job import NewJob
+from toril.runtime.job_options import build_opts
+
+#: What one script call takes, so that it does not keep the server from others for long.
+CHUNK_JOBS = 1_000
+CHUNK_BYTES = 8 * 1024 * 1024
+
+#: A pause or a patience: seconds, a duration such as "5s", or a timedelta.
+Span = float | str | timedelta
+#: An aware datetime, or ISO 8601 text.
+Instant = datetime | str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AddOptions:
+    """How a job is added, beside its type and data."""
+
+    id: str | None = None
+    delay: Span | None = None
+    at: Instant | None = None
+    #: None: the job type's own.
+    priority: int | None = None
+    lifo: bool = False
+
+
+PLAIN = AddOptions()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Mould:
+    """What all jobs of one type have in common."""
+
+    name: str
+    queue: str
+    max_payload: int
+    schema: DataSchema | None
+    priority: int
+    opts: Mapping[str, Any]
+
+
+class JobBuilder:
+    """Makes jobs of one pipeline's types."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._moulds: dict[str, _Mould] = {}
+
+    def build(
+        self, job_type: str, data: Any, options: AddOptions = PLAIN, *, now_ms: int
+    ) -> NewJob:
+        """Checks and makes one job; raises UnknownName or AddError."""
+        mould = self._mould(job_type)
+        return NewJob(
+            queue=mould.queue,
+            id=generate_job_id(now_ms) if options.id is None else options.id,
+            name=job_type,
+            data=_encode(mould, data, options.id),
+            opts=mould.opts,
+            timestamp_ms=now_ms,
+            delay_ms=read_delay_ms(options, now_ms=now_ms, timezone=self._pipeline.timezone),
+            priority=read_priority(options, mould.priority),
+            lifo=options.lifo,
+        )
+
+    def check(self, job: NewJob) -> None:
+        """Raises UnknownName or AddError unless a job that someone else made may be added."""
+        _check_data(self._mould(job.name), job.data)
+
+    def _mould(self, name: str) -> _Mould:
+        mould = self._moulds.get(name)
+        if mould is None:
+            mould = self._moulds[name] = self._make_mould(name)
+        return mould
+
+    def _make_mould(self, name: str) -> _Mould:
+        job_type = find_named("job type", name, self._pipeline.jobs)
+        schema = job_type.data_schema
+        return _Mould(
+            name=name,
+            queue=job_type.queue,
+            max_payload=self._pipeline.queues[job_type.queue].max_payload,
+            schema=None if schema is None else DataSchema(schema, what=f"data of job {name!r}"),
+            priority=job_type.priority,
+            opts=build_opts(job_type),
+        )
+
+
+def _encode(mould: _Mould, data: Any, job_id: str | None) -> bytes:
+    encoded = encode_json(data)
+    _check_data(mould, encoded)
+    if job_id is not None:
+        validate_job_id(job_id)
+    return encoded
+
+
+def _check_data(mould: _Mould, encoded: bytes) -> None:
+    if len(encoded) > mould.max_payload:
+        raise PayloadTooLarge(
+            f"data of job {mould.name!r} is {len(encoded)} bytes of JSON, and queue {mould.queue!r} "
+            f"takes at most {mould.max_payload}; store it elsewhere and pass where, or raise the "
+            "queue's max_payload"
+        )
+    if mould.schema is not None:
+        # As it will be read: a tuple is a list by then.
+        mould.schema.check(decode_json(encoded))
+
+
+def read_delay_ms(options: AddOptions, *, now_ms: int, timezone: str) -> int:
+    """Gives how long the job waits before it is due; an instant that is over is now."""
+    if options.delay is None and options.at is None:
+        return 0
+    if options.delay is not None and options.at is not None:
+        raise AddError("expected either delay or at, got both")
+    try:
+        if options.delay is not None:
+            delay_ms = read_span_ms(options.delay)
+        else:
+            delay_ms = max(read_instant_ms(options.at, timezone) - now_ms, 0)
+    except ValueError as error:
+        raise AddError(str(error)) from error
+    if delay_ms > MAX_DELAY_MS:
+        longest, latest = format_duration(MAX_DELAY_MS), format_instant(now_ms + MAX_DELAY_MS)
+        raise AddError(f"expected a delay of at most {longest}, that is until {latest}")
+    return delay_ms
+
+
+def read_span_ms(span: object) -> int:
+    """Reads seconds, a duration or a timedelta as milliseconds; raises ValueError otherwise."""
+    if isinstance(span, str):
+        return parse_duration_ms(span)
+    seconds = span.total_seconds() if isinstance(span, timedelta) else span
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise ValueError(f"expected seconds, a duration such as '30s' or a timedelta, got {span!r}")
+    if not math.isfinite(seconds) or seconds < 0:
+        raise ValueError(f"expected a time from now on, got {span!r}")
+    return round(seconds * 1000)
+
+
+def read_instant_ms(at: object, timezone: str) -> int:
+    """Reads an aware datetime, or ISO text, which is in `timezone` unless it names a zone."""
+    if isinstance(at, datetime):
+        return to_ms(at)
+    if not isinstance(at, str):
+        raise ValueError(f"expected a datetime with a time zone or ISO 8601 text, got {at!r}")
+    return parse_instant_ms(at, timezone)
+
+
+def read_priority(options: AddOptions, declared: int) -> int:
+    """Gives the priority, the job type's own unless another is wished."""
+    priority = declared if options.priority is None else options.priority
+    if type(priority) is not int or not 0 <= priority <= MAX_PRIORITY:
+        raise AddError(f"expected a priority from 0 to {MAX_PRIORITY}, got {priority!r}")
+    return priority
+
+
+def cut_into_chunks(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
+    """Cuts jobs into lists that one call takes each, by number and by size."""
+    start = size = 0
+    for index, job in enumerate(jobs):
+        size += len(job.data)
+        if index > start and (index - start == CHUNK_JOBS or size > CHUNK_BYTES):
+            yield jobs[start:index]
+            start, size = index, len(job.data)
+    if start < len(jobs):
+        yield jobs[start:]
