@@ -119,9 +119,9 @@ def _encode(mould: _Mould, data: Any, job_id: str | None) -> bytes:
 def _check_data(mould: _Mould, encoded: bytes) -> None:
     if len(encoded) > mould.max_payload:
         raise PayloadTooLarge(
-            f"data of job {mould.name!r} is {len(encoded)} bytes of JSON, and queue {mould.queue!r} "
-            f"takes at most {mould.max_payload}; store it elsewhere and pass where, or raise the "
-            "queue's max_payload"
+            f"data of job {mould.name!r} is {len(encoded)} bytes of JSON, and "
+            f"queue {mould.queue!r} takes at most {mould.max_payload}; store it elsewhere and pass "
+            "where, or raise the queue's max_payload"
         )
     if mould.schema is not None:
         # As it will be read: a tuple is a list by then.
