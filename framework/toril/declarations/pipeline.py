@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from toril.declarations.flow import Flow
 from toril.declarations.job_type import JobType
@@ -28,12 +28,11 @@ class RedisSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PluginSettings:
-    """Which plugins are loaded, and their own settings."""
+    """Which plugins are loaded."""
 
     #: Local plugin files, absolute, inside the configuration root.
     paths: tuple[Path, ...] = ()
     disable: tuple[str, ...] = ()
-    config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
