@@ -37,7 +37,7 @@ imports: venv ## Check that layers import only what is below them
 lock: venv ## Renew requirements.txt from pyproject.toml (UPGRADE=--upgrade for newer versions)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --custom-compile-command 'make lock' $(UPGRADE) \
-		--extra dev --extra demo --extra fast --output-file requirements.txt pyproject.toml
+		--extra dev --extra fast --output-file requirements.txt pyproject.toml
 
 map: ## Print the tree of modules with what lives in each
 	@$(PYTHON) .ci/print_map.py framework/toril
