@@ -1,0 +1,178 @@
+"""What a processor sees of its job: `RunningJob` on the loop, `RunningThreadJob` in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Coroutine, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from toril.runtime.job import ClaimedJob
+
+
+class Reports(Protocol):
+    """Where a job's handle sends what the job tells."""
+
+    async def progress(self, job: ClaimedJob, value: Any) -> None: ...
+
+    async def log(self, job: ClaimedJob, line: str) -> None: ...
+
+    async def update_data(self, job: ClaimedJob, data: Any) -> None: ...
+
+
+class _Facts:
+    """What both handles show; read once, computed when asked for."""
+
+    __slots__ = ("_job", "_reports", "attempts", "client", "data", "results")
+
+    def __init__(
+        self,
+        job: ClaimedJob,
+        *,
+        data: Any,
+        attempts: int,
+        results: Mapping[str, Any],
+        client: Any,
+        reports: Reports,
+    ) -> None:
+        self._job = job
+        self._reports = reports
+        self.data = data
+        self.attempts = attempts
+        self.results = results
+        self.client = client
+
+    @property
+    def id(self) -> str:
+        return self._job.id
+
+    @property
+    def name(self) -> str:
+        return self._job.name
+
+    @property
+    def queue(self) -> str:
+        return self._job.queue
+
+    @property
+    def attempt(self) -> int:
+        return self._job.attempts_made + 1
+
+    @property
+    def priority(self) -> int:
+        return self._job.priority
+
+    @property
+    def fence(self) -> int:
+        return self._job.attempts_started
+
+    @property
+    def added_at(self) -> datetime:
+        return _instant(self._job.timestamp_ms)
+
+    @property
+    def scheduled_at(self) -> datetime:
+        tick = self.tick
+        if tick is not None:
+            return tick
+        # The hash's own `delay` is that of the last backoff, or 0 once promoted.
+        delay_ms = self._job.opts.get("delay")
+        late_ms = int(delay_ms) if isinstance(delay_ms, int | float) else 0
+        return _instant(self._job.timestamp_ms + late_ms)
+
+    @property
+    def tick(self) -> datetime | None:
+        if self._job.repeat_key is None:
+            return None
+        _, _, tick_ms = self._job.id.rpartition(":")
+        return _instant(int(tick_ms)) if tick_ms.isdigit() else None
+
+    @property
+    def flow(self) -> str | None:
+        return self._job.own.get("t:r")
+
+    def result_of(self, step: str) -> Any:
+        """Gives a needed step's result; raises KeyError for a step that is not needed."""
+        try:
+            return self.results[step]
+        except KeyError:
+            known = ", ".join(sorted(self.results)) or "none"
+            raise KeyError(f"no result of {step!r} for this job; there are: {known}") from None
+
+
+class RunningJob(_Facts):
+    """The handle of a coroutine processor (`toril.Job`)."""
+
+    __slots__ = ("_cancelled", "is_cancelled")
+
+    def __init__(self, job: ClaimedJob, **facts: Any) -> None:
+        super().__init__(job, **facts)
+        self._cancelled: asyncio.Event | None = None
+        self.is_cancelled = False
+
+    @property
+    def cancelled(self) -> asyncio.Event:
+        """Set when the job should stop."""
+        if self._cancelled is None:
+            self._cancelled = asyncio.Event()
+            if self.is_cancelled:
+                self._cancelled.set()
+        return self._cancelled
+
+    def cancel(self) -> None:
+        """Tells the processor to stop; called by the worker on the loop."""
+        self.is_cancelled = True
+        if self._cancelled is not None:
+            self._cancelled.set()
+
+    async def progress(self, value: Any) -> None:
+        """Stores how far it is: a number, usually of 100, or any JSON."""
+        await self._reports.progress(self._job, value)
+
+    async def log(self, line: str) -> None:
+        """Adds a line to the job's log."""
+        await self._reports.log(self._job, line)
+
+    async def update_data(self, data: Any) -> None:
+        """Replaces the job's data, for this and later attempts."""
+        await self._reports.update_data(self._job, data)
+        self.data = data
+
+
+class RunningThreadJob(_Facts):
+    """The handle of a plain function: the same names, blocking."""
+
+    __slots__ = ("_loop", "cancelled")
+
+    def __init__(self, job: ClaimedJob, **facts: Any) -> None:
+        super().__init__(job, **facts)
+        self._loop = asyncio.get_running_loop()
+        self.cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        """Tells the processor to stop; called by the worker on the loop."""
+        self.cancelled.set()
+
+    def progress(self, value: Any) -> None:
+        """Stores how far it is: a number, usually of 100, or any JSON."""
+        self._wait(self._reports.progress(self._job, value))
+
+    def log(self, line: str) -> None:
+        """Adds a line to the job's log."""
+        self._wait(self._reports.log(self._job, line))
+
+    def update_data(self, data: Any) -> None:
+        """Replaces the job's data, for this and later attempts."""
+        self._wait(self._reports.update_data(self._job, data))
+        self.data = data
+
+    def _wait(self, sending: Coroutine[Any, Any, None]) -> None:
+        future: concurrent.futures.Future[None]
+        future = asyncio.run_coroutine_threadsafe(sending, self._loop)
+        future.result()
+
+
+def _instant(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)

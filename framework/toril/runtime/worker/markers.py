@@ -1,0 +1,162 @@
+"""Waits for new jobs: one blocking connection for the markers of all queues with free slots."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+
+from toril.clock import Clock
+from toril.runtime.call import Call
+from toril.runtime.connection import REDIS_ERRORS
+from toril.runtime.sender import AsyncSender
+from toril.runtime.worker.reconnect import Outage, Pauses
+from toril.runtime.worker.served_queue import ServedQueue
+
+#: The server answers after so long even if nothing came; then all queues are asked, in case a
+#: marker was lost (BullMQ's drainDelay).
+BLOCK_S = 5.0
+#: A server that is later than that has been lost, and the connection is thrown away.
+_LATE_S = 3.0
+
+#: The members of a marker: work is there; a delayed job is due at the score.
+_READY = b"0"
+
+
+class MarkerWait:
+    """Pops markers and makes their queues hungry.
+
+    A popped marker wakes nobody else, so it is put back when there is no slot left for its job.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect: Callable[[], Redis],
+        sender: AsyncSender,
+        queues: Sequence[ServedQueue],
+        clock: Clock,
+        outage: Outage,
+    ) -> None:
+        self._connect = connect
+        self._sender = sender
+        self._queues = {queue.keys.marker.encode(): queue for queue in queues}
+        self._clock = clock
+        self._outage = outage
+        self._changed = asyncio.Event()
+        self._client: Redis | None = None
+        self._connection: Any = None
+        self._connection_id = 0
+        self._blocked_on: frozenset[bytes] = frozenset()
+        self._unblocking: asyncio.Task[None] | None = None
+        self._is_closing = False
+
+    async def run(self) -> None:
+        """Waits and wakes until closed or cancelled."""
+        pauses = Pauses()
+        try:
+            while not self._is_closing:
+                try:
+                    await self._wait_once()
+                    pauses.reset()
+                except (*REDIS_ERRORS, TimeoutError) as error:
+                    await self._recover(error, pauses)
+        finally:
+            await self._disconnect()
+            if self._unblocking is not None:
+                await asyncio.wait([self._unblocking])
+
+    def refresh(self) -> None:
+        """Looks whether queues wait that are not blocked on yet; then the block is ended early."""
+        wanted = self._wanted()
+        if not wanted:
+            return
+        if not self._blocked_on:
+            self._changed.set()
+        elif not self._blocked_on.issuperset(wanted):
+            self._unblock()
+
+    def close(self) -> None:
+        """Ends the block, so that no marker is popped by a worker that claims no more."""
+        self._is_closing = True
+        self._changed.set()
+        if self._blocked_on:
+            self._unblock()
+
+    async def _wait_once(self) -> None:
+        wanted = self._wanted()
+        if not wanted:
+            self._changed.clear()
+            await self._changed.wait()
+            return
+        await self._ensure_connected()
+        started = asyncio.get_running_loop().time()
+        popped = await self._block(wanted)
+        if popped is not None:
+            await self._take(*popped)
+        elif asyncio.get_running_loop().time() - started >= BLOCK_S * 0.9:
+            for queue in self._queues.values():
+                queue.become_hungry()
+
+    async def _block(self, wanted: list[bytes]) -> tuple[bytes, bytes, bytes] | None:
+        self._blocked_on = frozenset(wanted)
+        try:
+            async with asyncio.timeout(BLOCK_S + _LATE_S):
+                return await self._command("BZPOPMIN", *wanted, BLOCK_S)  # type: ignore[no-any-return]
+        finally:
+            self._blocked_on = frozenset()
+
+    async def _take(self, marker: bytes, member: bytes, score: bytes) -> None:
+        queue = self._queues[marker]
+        due_ms = int(float(score))
+        if member != _READY and due_ms > self._clock.now_ms():
+            queue.note_delayed(due_ms)
+        elif queue.free > 0 and not self._is_closing:
+            queue.become_hungry()
+        else:
+            await self._command("ZADD", marker, 0, _READY)
+            queue.is_hungry = True
+
+    async def _ensure_connected(self) -> None:
+        if self._connection is not None:
+            return
+        self._client = self._connect()
+        pool: Any = self._client.connection_pool
+        self._connection = await pool.get_connection()
+        self._connection_id = int(await self._command("CLIENT", "ID"))
+
+    async def _command(self, *parts: Any) -> Any:
+        await self._connection.send_command(*parts)
+        return await self._connection.read_response()
+
+    async def _recover(self, error: BaseException, pauses: Pauses) -> None:
+        """Throws the connection away, whatever went wrong on it, and waits before the next."""
+        await self._disconnect()
+        self._outage.failed(error, during="waiting for jobs")
+        await self._clock.sleep(pauses.next_s())
+        for queue in self._queues.values():
+            queue.become_hungry()
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        client, self._client = self._client, None
+        if connection is not None:
+            await connection.disconnect(nowait=True)
+        if client is not None:
+            await client.aclose()
+
+    def _unblock(self) -> None:
+        if self._unblocking is None or self._unblocking.done():
+            self._unblocking = asyncio.get_running_loop().create_task(self._send_unblock())
+
+    async def _send_unblock(self) -> None:
+        call = Call(None, (), ("CLIENT", "UNBLOCK", self._connection_id), int)
+        try:
+            await self._sender.send(call)
+        except Exception:  # noqa: BLE001 - then the block ends by itself, within BLOCK_S
+            return
+
+    def _wanted(self) -> list[bytes]:
+        return [marker for marker, queue in self._queues.items() if queue.wants_marker]

@@ -1,0 +1,114 @@
+"""Tells lifecycle hooks and the log what happens to jobs, once Redis has accepted it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from toril.clock import Clock
+from toril.plugins.observers import Observers
+from toril.runtime.outcomes import Completed, Failed, GivenBack, Postponed, Retried
+from toril.runtime.worker.execution import Execution
+
+#: Takes an event's stable name and its fields; `runner/log_lines.py` words it.
+OnEvent = Callable[[str, Mapping[str, Any]], None]
+
+#: Replies to a settlement that mean: the job is no longer this worker's.
+_LOST_CODES = frozenset({-2, -3, -6})
+
+
+class News:
+    """One method for each thing that can happen.
+
+    Every event of a job has `queue job job_type attempt`; see the methods for what else it has.
+    """
+
+    def __init__(self, clock: Clock, observers: Observers, on_event: OnEvent | None) -> None:
+        self._clock = clock
+        self._observers = observers
+        self._on_event = on_event
+        self._watches_start = observers.is_watched("toril_job_started")
+        self._watches_completed = observers.is_watched("toril_job_completed")
+
+    def say(self, event: str, fields: Mapping[str, Any]) -> None:
+        """Announces an event that is of no single job."""
+        if self._on_event is not None:
+            self._on_event(event, fields)
+
+    def started(self, execution: Execution) -> None:
+        """`job_started`."""
+        if self._watches_start:
+            self._notify("toril_job_started", execution, attempt=execution.attempt)
+        if self._on_event is not None:
+            self._tell("job_started", execution)
+
+    def progressed(self, queue: str, job_id: str, job_type: str, progress: Any) -> None:
+        """Hook only: there may be many."""
+        if self._observers.is_watched("toril_job_progress"):
+            fields = {"queue": queue, "job_id": job_id, "job_type": job_type}
+            self._observers.notify("toril_job_progress", **fields, progress=progress)
+
+    def settled(self, execution: Execution) -> None:
+        """One of `job_completed job_failed job_retrying job_postponed job_rate_limited
+        job_given_back`, with `run_ms`."""
+        outcome = execution.outcome
+        if isinstance(outcome, Completed):
+            if self._watches_completed:
+                self._notify("toril_job_completed", execution, result=execution.result)
+            if self._on_event is not None:
+                self._tell("job_completed", execution, run_ms=self._run_ms(execution))
+        elif outcome is not None:
+            self._settled_otherwise(execution)
+
+    def _settled_otherwise(self, execution: Execution) -> None:
+        outcome, attempt = execution.outcome, execution.attempt
+        run_ms = self._run_ms(execution)
+        if isinstance(outcome, Failed):
+            self._notify("toril_job_failed", execution, error=outcome.reason, attempt=attempt)
+            self._tell("job_failed", execution, error=outcome.reason, run_ms=run_ms)
+        elif isinstance(outcome, Retried):
+            fields = {"error": outcome.reason, "delay_ms": outcome.delay_ms}
+            self._notify("toril_job_retrying", execution, **fields, attempt=attempt)
+            self._tell("job_retrying", execution, **fields, run_ms=run_ms)
+        elif isinstance(outcome, Postponed):
+            self._tell("job_postponed", execution, until_ms=outcome.until_ms, run_ms=run_ms)
+        elif isinstance(outcome, GivenBack) and outcome.limit_ms:
+            self._tell("job_rate_limited", execution, limit_ms=outcome.limit_ms, run_ms=run_ms)
+        else:
+            self._tell("job_given_back", execution, run_ms=run_ms)
+
+    def refused(self, execution: Execution, code: int) -> None:
+        """`lock_lost`, or `job_gone` when the job was removed meanwhile, with `code`."""
+        self._tell("lock_lost" if code in _LOST_CODES else "job_gone", execution, code=code)
+
+    def lost(self, execution: Execution) -> None:
+        """`lock_lost` while the job runs: it is cancelled."""
+        self._tell("lock_lost", execution)
+
+    def overdue(self, execution: Execution, timeout_ms: int) -> None:
+        """`job_overdue`: a thread runs past its timeout and cannot be stopped; `timeout_ms`."""
+        self._tell("job_overdue", execution, timeout_ms=timeout_ms)
+
+    def abandoned(self, execution: Execution, error: BaseException | None) -> None:
+        """`job_unsettled`: Redis answers with an error to how the job ended; `error`."""
+        self._tell("job_unsettled", execution, error=f"{type(error).__name__}: {error}")
+
+    def blocked(self, execution: Execution | None, seconds: float, where: str) -> None:
+        """`loop_blocked`: a job held the event loop; `blocked_s`, `where`."""
+        if execution is not None:
+            self._tell("loop_blocked", execution, blocked_s=seconds, where=where)
+        else:
+            self.say("loop_blocked", {"blocked_s": seconds, "where": where})
+
+    def _notify(self, hook: str, execution: Execution, **fields: Any) -> None:
+        where = {"queue": execution.served.name, "job_id": execution.job.id}
+        self._observers.notify(hook, **where, job_type=execution.name, **fields)
+
+    def _tell(self, event: str, execution: Execution, **fields: Any) -> None:
+        if self._on_event is not None:
+            where = {"queue": execution.served.name, "job": execution.job.id}
+            what = {"job_type": execution.name, "attempt": execution.attempt}
+            self._on_event(event, {**where, **what, **fields})
+
+    def _run_ms(self, execution: Execution) -> int:
+        return self._clock.now_ms() - execution.started_ms

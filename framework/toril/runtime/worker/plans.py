@@ -1,0 +1,116 @@
+"""How each job type of a queue is run: processor, bound parameters, timeout, thread or loop."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from toril.declarations.job_type import JobType
+from toril.declarations.pipeline import Pipeline
+from toril.errors import PluginError
+from toril.plugins.descriptors import Processor
+from toril.plugins.secrets import is_secret
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A job type, ready to run."""
+
+    job_type: JobType
+    function: Callable[..., Any]
+    #: What follows the job in the call: the bound parameters, or nothing.
+    arguments: tuple[Any, ...]
+    is_async: bool
+    runs_in_thread: bool
+    timeout_s: float | None
+
+
+def build_plans(
+    pipeline: Pipeline,
+    queue: str,
+    processors: Mapping[str, Processor],
+    resolve_secret: Callable[[str], str],
+) -> dict[str, Plan]:
+    """Prepares every job type of the queue whose processor is there.
+
+    Raises PluginError when parameters do not fit, SecretError when a secret is missing.
+    """
+    plans = {}
+    for job_type in pipeline.jobs.values():
+        processor = processors.get(job_type.use or "")
+        if job_type.queue == queue and processor is not None:
+            plans[job_type.name] = _build_plan(job_type, processor, resolve_secret)
+    return plans
+
+
+def explain_missing(
+    pipeline: Pipeline, queue: str, name: str, processors: Mapping[str, Processor]
+) -> str:
+    """Says why a job of this name cannot run on this queue, and what to do."""
+    job_type = pipeline.jobs.get(name)
+    if job_type is None:
+        close = difflib.get_close_matches(name, pipeline.jobs, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "declare it under `jobs`"
+        return f"job type {name!r}, added to queue {queue!r}, is not declared; {hint}"
+    if job_type.queue != queue:
+        return (
+            f"job type {name!r} is declared for queue {job_type.queue!r}, but this job was added "
+            f"to queue {queue!r}; add it there"
+        )
+    if job_type.use is None:
+        return f"job type {name!r} of queue {queue!r} names no processor; add `use` to it"
+    known = ", ".join(sorted(processors)) or "none"
+    return (
+        f"job type {name!r} of queue {queue!r} uses processor {job_type.use!r}, which no plugin "
+        f"supplies; there are: {known}"
+    )
+
+
+def _build_plan(
+    job_type: JobType, processor: Processor, resolve_secret: Callable[[str], str]
+) -> Plan:
+    runs_in_thread = job_type.run_in == "thread" or (
+        job_type.run_in is None and not processor.is_async
+    )
+    if runs_in_thread and processor.is_async:
+        raise PluginError(
+            f"jobs.{job_type.name}: processor {processor.name!r} is a coroutine function, which "
+            "runs on the loop; remove `run_in: thread`, or make it a plain function"
+        )
+    return Plan(
+        job_type=job_type,
+        function=processor.function,
+        arguments=_bind_parameters(job_type, processor, resolve_secret),
+        is_async=processor.is_async,
+        runs_in_thread=runs_in_thread,
+        timeout_s=None if job_type.timeout_ms is None else job_type.timeout_ms / 1000,
+    )
+
+
+def _bind_parameters(
+    job_type: JobType, processor: Processor, resolve_secret: Callable[[str], str]
+) -> tuple[Any, ...]:
+    if processor.params is None:
+        return ()
+    resolved = _resolve(job_type.params, resolve_secret)
+    try:
+        return (msgspec.convert(resolved, type=processor.params),)
+    except msgspec.ValidationError as error:
+        # The error's text holds no value, so no secret can show.
+        raise PluginError(
+            f"jobs.{job_type.name}.with does not fit processor {processor.name!r}: {error}"
+        ) from None
+
+
+def _resolve(value: Any, resolve_secret: Callable[[str], str]) -> Any:
+    if is_secret(value):
+        return resolve_secret(value)
+    if isinstance(value, Mapping):
+        return {key: _resolve(item, resolve_secret) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_resolve(item, resolve_secret) for item in value]
+    return value

@@ -1,0 +1,54 @@
+"""What a running job may tell and change of itself: progress, log lines, data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from toril.errors import PayloadTooLarge
+from toril.runtime.calls.jobs import add_log, update_data, update_progress
+from toril.runtime.codec import encode_json
+from toril.runtime.job import ClaimedJob
+from toril.runtime.own_fields import STEP_DATA
+from toril.runtime.worker.decide import read_opts
+from toril.runtime.worker.news import News
+from toril.runtime.worker.outbox import Outbox
+from toril.runtime.worker.served_queue import ServedQueue
+
+_STEP_DATA = STEP_DATA.encode()
+
+#: A longer line is cut.
+MAX_LOG_LINE = 64 * 1024
+
+
+class QueueReports:
+    """The reports of one queue's jobs."""
+
+    def __init__(self, served: ServedQueue, outbox: Outbox, news: News) -> None:
+        self._keys = served.keys
+        self._max_payload = served.queue.max_payload
+        self._outbox = outbox
+        self._news = news
+
+    async def progress(self, job: ClaimedJob, value: Any) -> None:
+        """Stores how far the job is; raises InvalidData unless it is JSON."""
+        await self._outbox.send(update_progress(self._keys, job.id, encode_json(value, "progress")))
+        self._news.progressed(job.queue, job.id, job.name, value)
+
+    async def log(self, job: ClaimedJob, line: str) -> None:
+        """Adds a line to the job's log."""
+        text = str(line)[:MAX_LOG_LINE].encode("utf-8", "replace").decode()
+        keep = read_opts(job).get("keepLogs")
+        keep = int(keep) if isinstance(keep, int | float) else None
+        await self._outbox.send(add_log(self._keys, job.id, text, keep=keep))
+
+    async def update_data(self, job: ClaimedJob, data: Any) -> None:
+        """Replaces the job's data; raises InvalidData or PayloadTooLarge."""
+        encoded = encode_json(data, "data")
+        if len(encoded) > self._max_payload:
+            raise PayloadTooLarge(
+                f"the data of job {job.id!r} would be {len(encoded)} bytes of JSON; queue "
+                f"{job.queue!r} takes at most {self._max_payload}"
+            )
+        # Data that a processor wrote is not to be made from the step's template again.
+        settles = (STEP_DATA,) if _STEP_DATA in job.fields else ()
+        await self._outbox.send(update_data(self._keys, job.id, encoded, settles=settles))

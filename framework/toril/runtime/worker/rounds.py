@@ -1,0 +1,184 @@
+"""Group commit: one call per queue settles all that ended and claims for all free slots."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from toril.clock import Clock
+from toril.errors import Unrecoverable
+from toril.runtime.call import Call
+from toril.runtime.calls.claim import Owner
+from toril.runtime.calls.settle import (
+    CHILDREN_FAILED,
+    CHILDREN_PENDING,
+    SettledAndClaimed,
+    settle_and_claim,
+)
+from toril.runtime.connection import is_dead_connection
+from toril.runtime.job import ClaimedJob
+from toril.runtime.outcomes import Completed, Settlement
+from toril.runtime.sender import AsyncSender
+from toril.runtime.worker.decide import DEFAULT_KEEP, fail
+from toril.runtime.worker.execution import Execution
+from toril.runtime.worker.news import News
+from toril.runtime.worker.reconnect import Outage
+from toril.runtime.worker.served_queue import Doubt, ServedQueue
+
+#: Calls in flight: the server works on one while Python works on the jobs of the other.
+LANES = 2
+
+#: Why a parent cannot complete; Redis has changed nothing.
+_CHILDREN_TEXTS = {
+    CHILDREN_PENDING: "the job has children that are not done, so it cannot complete",
+    CHILDREN_FAILED: "the job has failed children, so it cannot complete",
+}
+
+
+@dataclass(slots=True)
+class _Part:
+    """One queue's share of a round."""
+
+    served: ServedQueue
+    outcomes: list[Execution]
+    claim: int
+
+
+class Rounds:
+    """Plays rounds, `LANES` at a time: each takes what is there, sends it, hands out the reply.
+
+    `work` is set by whoever has something to send; a round is played at the loop's next turn.
+    """
+
+    def __init__(
+        self,
+        *,
+        sender: AsyncSender,
+        clock: Clock,
+        token: str,
+        worker: str,
+        queues: Sequence[ServedQueue],
+        deliver: Callable[[ServedQueue, ClaimedJob], None],
+        work: asyncio.Event,
+        on_round: Callable[[], None],
+        news: News,
+        outage: Outage,
+    ) -> None:
+        self._sender = sender
+        self._clock = clock
+        self._queues = queues
+        self._owners = {
+            served.name: Owner(token=token, lock_ms=served.queue.lock_ms, worker=worker)
+            for served in queues
+        }
+        self._deliver = deliver
+        self._on_round = on_round
+        self._news = news
+        self._outage = outage
+        self._work = work
+        #: Off when the worker stops, or never claims.
+        self.may_claim = True
+
+    async def run_lane(self) -> None:
+        """Plays one round after the other until cancelled."""
+        while True:
+            parts = self._take_parts()
+            if parts:
+                await self._play(parts)
+            else:
+                self._work.clear()
+                await self._work.wait()
+
+    def _take_parts(self) -> list[_Part]:
+        parts = []
+        for served in self._queues:
+            if served.doubt is not None:
+                continue
+            outcomes = served.take_outcomes()
+            claim = served.take_slots(with_outcomes=bool(outcomes)) if self.may_claim else 0
+            if outcomes or claim:
+                parts.append(_Part(served, outcomes, claim))
+        return parts
+
+    async def _play(self, parts: list[_Part]) -> None:
+        for part in parts:
+            part.served.in_flight += 1
+        try:
+            replies = await self._send([self._build_call(part) for part in parts])
+        finally:
+            for part in parts:
+                part.served.in_flight -= 1
+        for part, reply in zip(parts, replies, strict=True):
+            if isinstance(reply, Exception):
+                self._doubt(part, reply)
+            else:
+                self._hand_out(part, reply)
+        self._on_round()
+
+    def _build_call(self, part: _Part) -> Call[SettledAndClaimed]:
+        outcomes = [execution.outcome for execution in part.outcomes]
+        return settle_and_claim(
+            part.served.keys,
+            owner=self._owners[part.served.name],
+            outcomes=[outcome for outcome in outcomes if outcome is not None],
+            claim=part.claim,
+            now_ms=self._clock.now_ms(),
+        )
+
+    async def _send(
+        self, calls: list[Call[SettledAndClaimed]]
+    ) -> Sequence[SettledAndClaimed | Exception]:
+        try:
+            if len(calls) == 1:
+                return [await self._sender.send(calls[0])]
+            return await self._sender.send_many(calls, return_exceptions=True)
+        except Exception as error:  # noqa: BLE001 - whatever it is, what was sent is in doubt now
+            return [error] * len(calls)
+
+    def _hand_out(self, part: _Part, reply: SettledAndClaimed) -> None:
+        served = part.served
+        self._outage.over()
+        for execution, code in zip(part.outcomes, reply.codes, strict=True):
+            if code >= 0:
+                self._news.settled(execution)
+            else:
+                self._take_refusal(execution, code)
+        served.return_slots(part.claim)
+        if part.claim:
+            served.note_limit(reply.rate_limit_ms)
+            if len(reply.jobs) == part.claim:
+                served.is_hungry = True
+            else:
+                served.note_due(reply.next_due_ms)
+        for job in reply.jobs:
+            self._deliver(served, job)
+
+    def _take_refusal(self, execution: Execution, code: int) -> None:
+        if code in _CHILDREN_TEXTS and isinstance(execution.outcome, Completed):
+            execution.outcome = _fail_parent(execution, code)
+            execution.served.ended.append(execution)
+            self._work.set()
+        else:
+            self._news.refused(execution, code)
+
+    def _doubt(self, part: _Part, error: Exception) -> None:
+        """Notes that nobody knows what became of this part; `Recovery` finds out."""
+        self._outage.failed(error, during="settling and claiming")
+        served = part.served
+        doubt = served.doubt = served.doubt or Doubt()
+        doubt.claim += part.claim
+        if is_dead_connection(error) or not part.outcomes:
+            doubt.outcomes += part.outcomes
+            return
+        doubt.was_answered = True
+        for execution in part.outcomes:
+            execution.tries_alone += len(part.outcomes) == 1
+        doubt.outcomes += part.outcomes
+        doubt.error = error
+
+
+def _fail_parent(execution: Execution, code: int) -> Settlement:
+    error = Unrecoverable(_CHILDREN_TEXTS[code])
+    keep = DEFAULT_KEEP if execution.plan is None else execution.plan.job_type.keep
+    return fail(execution.job, error, attempts=execution.attempt, keep=keep)

@@ -1,0 +1,193 @@
+"""One queue as its worker sees it: slots, running jobs, outcomes to send, when to claim."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from toril.clock import Clock
+from toril.declarations.queue import Queue
+from toril.runtime.keys import QueueKeys
+from toril.runtime.worker.alarms import Alarm, Alarms
+from toril.runtime.worker.execution import Execution
+from toril.runtime.worker.handles import Reports
+from toril.runtime.worker.plans import Plan
+
+#: Jobs a call carries at most in each direction, so that peers are not kept waiting by one script.
+MAX_BATCH = 250
+#: From so many slots on a call claims half of them: the server fills one half while the other runs.
+_HALVED_FROM = 8
+#: A limit may be lifted by hand; so long at most is it believed.
+_LONGEST_LIMIT_S = 30.0
+
+
+@dataclass(slots=True)
+class Doubt:
+    """What was in a call whose reply never came, or was an error."""
+
+    outcomes: list[Execution] = field(default_factory=list)
+    claim: int = 0
+    #: Redis answered with an error: one of the outcomes may be what it cannot take.
+    was_answered: bool = False
+    error: Exception | None = None
+
+
+class ServedQueue:
+    """Counts slots and holds what runs, what ended and what is in doubt.
+
+    A slot is taken by a running job or by a claim in flight; a job that ended has left its slot.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        keys: QueueKeys,
+        plans: Mapping[str, Plan],
+        *,
+        clock: Clock,
+        alarms: Alarms,
+        wake: Callable[[], None],
+    ) -> None:
+        self.queue = queue
+        self.name = queue.name
+        #: Where the handles of its jobs report to; set by the worker.
+        self.reports: Reports
+        self.keys = keys
+        self.plans = plans
+        self._clock = clock
+        self._alarms = alarms
+        self._wake = wake
+        self.concurrency = queue.concurrency
+        self._batch = -(-self.concurrency // 2) if self.concurrency >= _HALVED_FROM else MAX_BATCH
+        self.running: dict[str, Execution] = {}
+        #: Runs of jobs that were lost and claimed again while the old run still goes on.
+        self.outlived: set[Execution] = set()
+        #: Ended, their outcomes not sent yet.
+        self.ended: list[Execution] = []
+        #: Ended, and to be sent one by one: a call that held them was answered with an error.
+        self.suspects: list[Execution] = []
+        #: Ended, but Redis cannot store how; kept apart so that they are not run again.
+        self.abandoned: dict[str, Execution] = {}
+        self.doubt: Doubt | None = None
+        self.in_flight = 0
+        self._reserved = 0
+        #: There may be jobs to claim.
+        self.is_hungry = True
+        self._limit: Alarm | None = None
+        self._due: Alarm | None = None
+        self._due_ms: int | None = None
+        #: Owned ids of the last renewal that this worker did not know.
+        self.unknown: set[str] = set()
+
+    @property
+    def free(self) -> int:
+        """Slots that neither a job nor a claim in flight holds."""
+        return self.concurrency - len(self.running) - len(self.outlived) - self._reserved
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether a rate limit holds the queue."""
+        return self._limit is not None
+
+    @property
+    def wants_marker(self) -> bool:
+        """Whether only a new job is missing: free slots, and the last claim found no more."""
+        idle = not self.is_hungry and self.in_flight == 0 and self.doubt is None
+        return idle and not self.is_limited and self.free > 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing runs and every outcome is accepted."""
+        idle = not self.running and self.in_flight == 0 and self.doubt is None
+        return idle and not self.ended and not self.suspects
+
+    def add_running(self, execution: Execution) -> Execution | None:
+        """Puts a run into a slot; gives the older run of the same job, which has lost it."""
+        older = self.running.pop(execution.job.id, None)
+        if older is not None:
+            self.outlived.add(older)
+        self.running[execution.job.id] = execution
+        return older
+
+    def drop_running(self, execution: Execution) -> bool:
+        """Takes a run out of its slot; False if it was out already."""
+        if self.running.get(execution.job.id) is execution:
+            del self.running[execution.job.id]
+            return True
+        if execution in self.outlived:
+            self.outlived.discard(execution)
+            return True
+        return False
+
+    def knows_id(self, job_id: str) -> bool:
+        """Whether any start of the job runs here, or its outcome is still to be accepted."""
+        if job_id in self.running or job_id in self.abandoned:
+            return True
+        return any(e.job.id == job_id for e in (*self.ended, *self.suspects))
+
+    def knows(self, job_id: str, attempts_started: int) -> bool:
+        """Whether this start of the job runs here, or its outcome is still to be accepted."""
+        lists = (self.running.values(), self.ended, self.suspects, self.abandoned.values())
+        return any(
+            execution.job.id == job_id and execution.job.attempts_started == attempts_started
+            for executions in lists
+            for execution in executions
+        )
+
+    def take_outcomes(self) -> list[Execution]:
+        """Takes what the next call is to settle."""
+        if self.ended:
+            taken, self.ended = self.ended[:MAX_BATCH], self.ended[MAX_BATCH:]
+            return taken
+        return [self.suspects.pop(0)] if self.suspects else []
+
+    def take_slots(self, *, with_outcomes: bool) -> int:
+        """Reserves the slots that the next call is to claim for.
+
+        A call that settles claims along even if the last one found no more: it costs nothing.
+        """
+        if self.is_limited or not (self.is_hungry or with_outcomes):
+            return 0
+        free = max(self.free, 0)
+        claim = min(free, self._batch, MAX_BATCH)
+        if claim == free:
+            self.is_hungry = False
+        self._reserved += claim
+        return claim
+
+    def return_slots(self, claim: int) -> None:
+        """Gives back the slots of a claim whose reply was read."""
+        self._reserved -= claim
+
+    def become_hungry(self) -> None:
+        """There may be jobs: has the next call claim them."""
+        self.is_hungry = True
+        self._wake()
+
+    def note_limit(self, limit_ms: int) -> None:
+        """Claims nothing for so long; 0 is no limit."""
+        if limit_ms <= 0:
+            return
+        if self._limit is not None:
+            self._limit.cancel()
+        self._limit = self._alarms.after(min(limit_ms / 1000, _LONGEST_LIMIT_S), self._end_limit)
+
+    def note_due(self, due_ms: int | None) -> None:
+        """Claims again when the earliest delayed job is due; None: there is none."""
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        self._due_ms = due_ms
+        if due_ms is not None:
+            wait_s = max(due_ms - self._clock.now_ms(), 0) / 1000
+            self._due = self._alarms.after(wait_s, self.become_hungry)
+
+    def note_delayed(self, due_ms: int) -> None:
+        """Takes a popped delay marker into account: a delayed job that may be the earliest."""
+        is_known = self._due is not None and not self._due.is_cancelled
+        if not is_known or self._due_ms is None or due_ms < self._due_ms:
+            self.note_due(due_ms)
+
+    def _end_limit(self) -> None:
+        self._limit = None
+        self.become_hungry()
