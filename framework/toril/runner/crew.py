@@ -12,6 +12,7 @@ from toril.runner.crashes import CrashSettler, LeftJob
 from toril.runner.exits import Exit, RestartPauses
 from toril.runner.order import WorkerOrder
 from toril.runner.processes import WorkerProcess, describe
+from toril.runner.tokens import TokenFile
 
 OnEvent = Callable[[str, Mapping[str, Any]], None]
 OnMessage = Callable[[WorkerProcess, dict[str, Any]], None]
@@ -34,6 +35,7 @@ class Crew:
         name: str,
         make_order: MakeOrder,
         crashes: CrashSettler,
+        token_file: TokenFile,
         on_event: OnEvent,
         on_message: OnMessage,
     ) -> None:
@@ -41,6 +43,7 @@ class Crew:
         self._name = name
         self._make_order = make_order
         self._crashes = crashes
+        self._token_file = token_file
         self._on_event = on_event
         self._on_message = on_message
         self._alive: dict[str, WorkerProcess] = {}
@@ -177,7 +180,9 @@ class Crew:
         self._unsettled.discard(token)
 
     def _new_process(self, name: str, *, alone: bool) -> WorkerProcess:
-        order = self._make_order(uuid.uuid4().hex, name, alone)
+        token = uuid.uuid4().hex
+        self._token_file.add(token)
+        order = self._make_order(token, name, alone)
         return WorkerProcess(order, self._receive, self._show)
 
     def _receive(self, process: WorkerProcess, message: dict[str, Any]) -> None:

@@ -53,7 +53,8 @@ class RedisLink:
         self._resolve_secret = resolve_secret
         self._clock = clock
         self._on_event = on_event
-        self._outage = Outage(clock, on_event)
+        #: What is said while Redis is away, whoever notices.
+        self.outage = Outage(clock, on_event)
         self._embedded: EmbeddedHandle | None = None
         self._sender: AsyncSender | None = None
         self._looked_at = asyncio.Event()
@@ -101,7 +102,7 @@ class RedisLink:
                 await self._recover(error)
                 pause_s = pauses.next_s()
             else:
-                self._outage.over()
+                self.outage.over()
                 pauses.reset()
                 pause_s = _EMBEDDED_BEAT_S if self._embedded else _BEAT_S
             await self._sleep(pause_s)
@@ -112,7 +113,7 @@ class RedisLink:
 
     def failed(self, error: BaseException, *, during: str) -> None:
         """Notes that a call failed because Redis is away; said once a second at most."""
-        self._outage.failed(error, during=during)
+        self.outage.failed(error, during=during)
         self.look()
 
     async def close(self) -> None:
@@ -127,18 +128,18 @@ class RedisLink:
     async def _recover(self, error: RedisUnavailable) -> None:
         if not is_temporary(error):
             # It is there and will not serve us: said, and tried again, in case someone mends it.
-            self._outage.failed(error, during="asking for it")
+            self.outage.failed(error, during="asking for it")
             return
         if self._embedded is None:
-            self._outage.failed(error, during="asking for it")
+            self.outage.failed(error, during="asking for it")
             return
         pid = self._embedded.pid
         try:
             await asyncio.to_thread(self._embedded.ensure_running)
         except EmbeddedServerError as wrong:
-            self._outage.failed(wrong, during="starting the embedded server")
+            self.outage.failed(wrong, during="starting the embedded server")
             return
-        self._outage.failed(error, during="asking for it")
+        self.outage.failed(error, during="asking for it")
         if self._embedded.pid != pid:
             self._on_event("server_restarted", {"pid": self._embedded.pid})
 

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from toril.declarations.units import format_duration
+
 Level = Literal["info", "warning", "error"]
 Fields = Mapping[str, Any]
 
@@ -51,6 +53,29 @@ SENTENCES: Mapping[str, Sentence] = {
     "jobs_stalled": _warning(
         "{queue}: gave back {returned} job(s) whose lock ran out, {failed} to be failed for that"
     ),
+    "job_completed": _info("{queue} {job}: {job_type} completed in {run_ms:duration}"),
+    "job_failed": _error("{queue} {job}: {job_type} failed, attempt {attempt}: {error}"),
+    "job_retrying": _warning(
+        "{queue} {job}: {job_type} failed, attempt {attempt}, again in {delay_ms:duration}: {error}"
+    ),
+    "job_postponed": _info("{queue} {job}: {job_type} asked to run later"),
+    "job_rate_limited": _warning(
+        "{queue} {job}: {job_type} met a rate limit; the queue waits {limit_ms:duration}"
+    ),
+    "job_given_back": _info("{queue} {job}: {job_type} waits again, unfinished"),
+    "job_overdue": _warning(
+        "{queue} {job}: {job_type} runs in a thread beyond its timeout of {timeout_ms:duration},"
+        " and cannot be stopped; it fails once it returns"
+    ),
+    "job_gone": _warning("{queue} {job}: {job_type} was removed while it ran"),
+    "job_unsettled": _error(
+        "{queue} {job}: {job_type} ended, but Redis does not take how; it stays active: {error}"
+    ),
+    "lock_lost": _warning("{queue} {job}: {job_type} lost its lock; its result is not taken"),
+    "loop_blocked": _warning(
+        "{queue} {job}: {job_type} held up all jobs of its process for {blocked_s} s;"
+        " a plain function, run in a thread, would not: {where}"
+    ),
     "worker_started": _info("{worker} is ready (pid {pid})"),
     "worker_failed": _error("{worker} cannot start: {error}"),
     "worker_ended": _error("{worker} (pid {pid}) ended: {exit}, with {running} job(s) running"),
@@ -67,6 +92,8 @@ SENTENCES: Mapping[str, Sentence] = {
         "queue {queue!r} is paused with {jobs} job(s), so the work cannot finish;"
         " resume it with `toril queue resume {queue}`"
     ),
+    "call_failed": _error("Redis refuses {during}: {error}"),
+    "part_failed": _error("{part} failed and is started again: {error}"),
     "hook_failed": _warning("plugin {plugin}: hook {hook} failed ({failures} times): {error}"),
     "hook_muted": _error("plugin {plugin}: hook {hook} failed {failures} times and is muted"),
 }
@@ -119,6 +146,8 @@ class _Formatter(string.Formatter):
         if isinstance(value, list | tuple):
             return ", ".join(map(str, value)) or "none"
         try:
+            if format_spec == "duration":
+                return format_duration(value)
             return str(super().format_field(value, format_spec))
         except (TypeError, ValueError):
             return str(value)

@@ -60,7 +60,11 @@ def _decode(text: str) -> Pipeline:
 
 
 def _reduce_proxy(proxy: MappingProxyType[Any, Any]) -> tuple[Any, ...]:
-    return MappingProxyType, (dict(proxy),)
+    return _make_proxy, (dict(proxy),)
+
+
+def _make_proxy(items: dict[Any, Any]) -> MappingProxyType[Any, Any]:
+    return MappingProxyType(items)
 
 
 copyreg.pickle(MappingProxyType, _reduce_proxy)

@@ -26,6 +26,7 @@ from urllib.parse import quote
 from toril.errors import EmbeddedServerError
 from toril.runtime import server_process
 from toril.runtime.file_lock import FileLock
+from toril.runtime.own_folder import make_own_folder
 from toril.runtime.server_process import SET_A_URL, Fsync, ServerState
 
 #: Bytes of a unix socket's path that the platform takes.
@@ -216,17 +217,12 @@ _RUNNING = frozenset({ServerState.UP, ServerState.LOADING})
 
 def _make_folder(root: Path) -> Path:
     server_process.find_binary()
-    data = root / ".toril" / "server"
     try:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ignore = root / ".toril" / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n")
-        return data
+        return make_own_folder(root, "server")
     except OSError as error:
         raise EmbeddedServerError(
-            f"the embedded server cannot keep its files in {str(data)!r}: {error.strerror};"
-            f" {SET_A_URL}"
+            f"the embedded server cannot keep its files in {str(root / '.toril')!r}:"
+            f" {error.strerror}; {SET_A_URL}"
         ) from error
 
 
