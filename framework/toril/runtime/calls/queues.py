@@ -1,0 +1,106 @@
+"""Calls on whole queues: making them known, pausing, counting jobs and workers."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from toril.runtime.call import Call
+from toril.runtime.keys import QueueKeys
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counts:
+    """How many jobs of a queue are in each state."""
+
+    waiting: int = 0
+    prioritized: int = 0
+    delayed: int = 0
+    active: int = 0
+    waiting_children: int = 0
+    completed: int = 0
+    failed: int = 0
+    paused: bool = False
+
+
+def open_queues(prefix: str, queues: Sequence[str]) -> Call[None]:
+    """Makes queues visible to BullMQ's tools before their first job; may come again."""
+    keys = tuple(QueueKeys(prefix, queue).meta for queue in queues)
+    return Call("open_queue", keys, (f"toril:{version('toril')}",), lambda _: None)
+
+
+def open_queue(keys: QueueKeys) -> Call[None]:
+    """Makes one queue visible to BullMQ's tools."""
+    return open_queues(keys.prefix, [keys.queue])
+
+
+def pause(keys: QueueKeys) -> Call[bool]:
+    """Stops claiming from the queue, everywhere; gives False if it was paused already."""
+    return Call("pause", (keys.base,), (), bool)
+
+
+def resume(keys: QueueKeys) -> Call[bool]:
+    """Lets the queue be claimed from again; gives False if it was not paused.
+
+    Jobs that BullMQ v5 moved to its `paused` list come back too, ahead of the others.
+    """
+    return Call("resume", (keys.base,), (), bool)
+
+
+def read_counts(keys: QueueKeys) -> Call[Counts]:
+    """Counts the queue's jobs by state, at one instant."""
+    return Call("read_counts", (keys.base,), (), lambda reply: _to_counts(reply[0]))
+
+
+def read_counts_of(prefix: str, queues: Sequence[str]) -> Call[dict[str, Counts]]:
+    """Counts the jobs of several queues by state, at one instant."""
+
+    def parse(reply: list[list[int]]) -> dict[str, Counts]:
+        return {queue: _to_counts(row) for queue, row in zip(queues, reply, strict=True)}
+
+    keys = tuple(QueueKeys(prefix, queue).base for queue in queues)
+    return Call("read_counts", keys, (), parse)
+
+
+def count_workers(prefix: str, queues: Sequence[str]) -> Call[dict[str, int]]:
+    """Counts the workers of each queue, Node's too, by the names of their connections."""
+
+    def parse(reply: bytes | str) -> dict[str, int]:
+        text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+        names = [_find_client_name(line) for line in text.splitlines()]
+        return {queue: _count_names(names, name_of_worker(prefix, queue)) for queue in queues}
+
+    return Call(None, (), ("CLIENT", "LIST"), parse)
+
+
+def name_of_worker(prefix: str, queue: str, worker: str | None = None) -> str:
+    """Gives the connection name by which BullMQ's tools find a queue's workers."""
+    name = f"{prefix}:{b64encode(queue.encode()).decode()}"
+    return f"{name}:w:{worker}" if worker else name
+
+
+def _find_client_name(line: str) -> str:
+    fields = (field.partition("=") for field in line.split(" "))
+    return next((value for name, _, value in fields if name == "name"), "")
+
+
+def _count_names(names: Sequence[str], worker: str) -> int:
+    return sum(name == worker or name.startswith(f"{worker}:w:") for name in names)
+
+
+def _to_counts(row: list[Any]) -> Counts:
+    *counts, paused = (int(number) for number in row)
+    waiting, prioritized, delayed, active, waiting_children, completed, failed = counts
+    return Counts(
+        waiting=waiting,
+        prioritized=prioritized,
+        delayed=delayed,
+        active=active,
+        waiting_children=waiting_children,
+        completed=completed,
+        failed=failed,
+        paused=bool(paused),
+    )
