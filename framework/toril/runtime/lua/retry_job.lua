@@ -13,7 +13,7 @@
 
 --- include lib/push
 --- include lib/emit
---- include lib/dedup
+--- include lib/opts
 --- include lib/state
 
 local q = queue_at(KEYS[1])

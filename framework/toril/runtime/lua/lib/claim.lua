@@ -1,33 +1,9 @@
 --- include lib/push
 --- include lib/activate
+--- include lib/rate_limit
 
 local function has_work(q)
   return redis.call('LLEN', q.wait) > 0 or redis.call('ZCARD', q.prioritized) > 0
-end
-
--- How many starts the rate limit leaves, and how long it lasts when there is none left. A limit set
--- by hand is a counter beyond all others, and binds without a maximum too.
-local function allowed_starts(q)
-  local rate = redis.call('HMGET', q.meta, 'max', 'duration')
-  local max, duration = tonumber(rate[1]), tonumber(rate[2])
-  local started = tonumber(redis.call('GET', q.limiter)) or 0
-  q.limit_duration = max and duration and math.floor(math.abs(duration)) or 0
-  local is_limiting = q.limit_duration > 0
-  if started >= 9007199254740000 or (is_limiting and started >= max) then
-    local ttl = redis.call('PTTL', q.limiter)
-    if ttl > 0 then
-      return 0, ttl
-    end
-    redis.call('DEL', q.limiter)
-    started = 0
-  end
-  return is_limiting and max - started or math.huge, 0
-end
-
-local function count_starts(q, count)
-  if q.limit_duration > 0 and count > 0 and redis.call('INCRBY', q.limiter, count) == count then
-    redis.call('PEXPIRE', q.limiter, q.limit_duration)
-  end
 end
 
 -- Takes up to n ids out of wait, then out of prioritized.

@@ -1,0 +1,43 @@
+--- include lib/push
+--- include lib/delay
+--- include lib/emit
+--- include lib/opts
+
+local function retry(q, job, outcome, now_ms)
+  local delay_ms = outcome[4]
+  redis.call('HSET', job.key, 'failedReason', outcome[5], 'stacktrace', outcome[6],
+    'atm', job.made + 1)
+  if delay_ms > 0 then
+    redis.call('HSET', job.key, 'delay', delay_ms)
+    delay_until(q, job.id, now_ms + delay_ms)
+    q.has_delayed = true
+    emit(q, 'delayed', 'jobId', job.id, 'delay', now_ms + delay_ms)
+  else
+    local is_lifo = opts_of(redis.call('HGET', job.key, 'opts')).lifo == true
+    push_ready(q, job.id, job.priority, is_lifo)
+    emit(q, 'waiting', 'jobId', job.id, 'prev', 'active')
+  end
+end
+
+local function postpone(q, job, outcome, now_ms)
+  local due_ms = math.max(outcome[4], now_ms)
+  redis.call('HSET', job.key, 'delay', due_ms - now_ms)
+  delay_until(q, job.id, due_ms)
+  q.has_delayed = true
+  emit(q, 'delayed', 'jobId', job.id, 'delay', due_ms)
+end
+
+-- A limit set by hand is the counter's largest value; a longer one that is set already stays.
+local function give_back(q, job, outcome)
+  local limit_ms = outcome[4]
+  push_back(q, job.id, job.priority)
+  emit(q, 'waiting', 'jobId', job.id, 'prev', 'active')
+  if limit_ms > 0 and limit_ms > redis.call('PTTL', q.limiter) then
+    redis.call('SET', q.limiter, '9007199254740991', 'PX', limit_ms)
+  end
+end
+
+local function wait_for_children(q, job, _, now_ms)
+  redis.call('ZADD', q.waiting_children, now_ms, job.id)
+  emit(q, 'waiting-children', 'jobId', job.id, 'prev', 'active')
+end

@@ -1,0 +1,36 @@
+--- include lib/queue
+
+local RUNNING_FIELDS = { 'name', 'ats', 't:o', 'atm', 'parentKey', 'parent', 'deid', 'priority' }
+
+-- What settling needs to know of a job, or nil when there is none. `lock` is its lock's value or false.
+local function read_running(q, id, lock)
+  local key = q.base .. id
+  local fields = redis.call('HMGET', key, unpack(RUNNING_FIELDS))
+  if not fields[1] and redis.call('EXISTS', key) == 0 then
+    return nil
+  end
+  return {
+    id = id,
+    key = key,
+    lock = lock,
+    started = tonumber(fields[2]) or 0,
+    owner = fields[3],
+    made = tonumber(fields[4]) or 0,
+    parent_key = fields[5] ~= '' and fields[5],
+    parent = fields[6],
+    dedup_id = fields[7] ~= '' and fields[7],
+    priority = tonumber(fields[8]) or 0,
+  }
+end
+
+-- Reads all locks at once, and whether any of the jobs has children at all: few have.
+local function look_ahead(q, outcomes)
+  local locks, children = {}, {}
+  for i, outcome in ipairs(outcomes) do
+    local key = q.base .. outcome[2]
+    locks[i] = key .. ':lock'
+    children[2 * i - 1] = key .. ':dependencies'
+    children[2 * i] = key .. ':unsuccessful'
+  end
+  return redis.call('MGET', unpack(locks)), redis.call('EXISTS', unpack(children)) > 0
+end
