@@ -20,6 +20,7 @@ from toril.runtime.worker.served_queue import ServedQueue
 BLOCK_S = 5.0
 #: A server that is later than that has been lost, and the connection is thrown away.
 _LATE_S = 3.0
+_ON_ITS_WAY_S = 0.002
 
 #: The members of a marker: work is there; a delayed job is due at the score.
 _READY = b"0"
@@ -70,28 +71,26 @@ class MarkerWait:
 
     def refresh(self) -> None:
         """Looks whether queues wait that are not blocked on yet; then the block is ended early."""
-        wanted = self._wanted()
-        if not wanted:
-            return
-        if not self._blocked_on:
-            self._changed.set()
-        elif not self._blocked_on.issuperset(wanted):
+        if self._must_unblock():
             self._unblock()
+        elif not self._blocked_on and self._wanted():
+            self._changed.set()
 
     def close(self) -> None:
         """Ends the block, so that no marker is popped by a worker that claims no more."""
         self._is_closing = True
         self._changed.set()
-        if self._blocked_on:
+        if self._must_unblock():
             self._unblock()
 
     async def _wait_once(self) -> None:
+        await self._ensure_connected()
+        # From here to the block nothing waits, so that no change of what is wanted is missed.
         wanted = self._wanted()
         if not wanted:
             self._changed.clear()
             await self._changed.wait()
             return
-        await self._ensure_connected()
         started = asyncio.get_running_loop().time()
         popped = await self._block(wanted)
         if popped is not None:
@@ -152,11 +151,20 @@ class MarkerWait:
             self._unblocking = asyncio.get_running_loop().create_task(self._send_unblock())
 
     async def _send_unblock(self) -> None:
+        """Unblocks; the block may still be on its way to the server, so it is looked at again."""
         call = Call(None, (), ("CLIENT", "UNBLOCK", self._connection_id), int)
         try:
-            await self._sender.send(call)
+            while self._must_unblock():
+                if await self._sender.send(call):
+                    return
+                await asyncio.sleep(_ON_ITS_WAY_S)
         except Exception:  # noqa: BLE001 - then the block ends by itself, within BLOCK_S
             return
+
+    def _must_unblock(self) -> bool:
+        if not self._blocked_on:
+            return False
+        return self._is_closing or not self._blocked_on.issuperset(self._wanted())
 
     def _wanted(self) -> list[bytes]:
         return [marker for marker, queue in self._queues.items() if queue.wants_marker]

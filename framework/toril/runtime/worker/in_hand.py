@@ -1,0 +1,115 @@
+"""The jobs a worker holds: starting them, taking their outcomes, losing them, handing them back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+
+from toril.clock import Clock
+from toril.runtime.job import ClaimedJob
+from toril.runtime.outcomes import Settlement
+from toril.runtime.worker.decide import give_back
+from toril.runtime.worker.execution import Cause, Execution
+from toril.runtime.worker.launcher import Launcher
+from toril.runtime.worker.news import News
+from toril.runtime.worker.served_queue import ServedQueue
+
+
+class JobsInHand:
+    """Puts claimed jobs into slots and what they end with into the next round."""
+
+    def __init__(
+        self,
+        queues: Sequence[ServedQueue],
+        *,
+        launcher: Launcher,
+        clock: Clock,
+        news: News,
+        wake_rounds: Callable[[], None],
+    ) -> None:
+        self._queues = queues
+        self._launcher = launcher
+        self._clock = clock
+        self._news = news
+        self._wake_rounds = wake_rounds
+        #: Set whenever a job ended or a reply was read.
+        self.changed = asyncio.Event()
+        #: The worker ends: what still comes is handed back.
+        self.is_closing = False
+
+    def executions(self) -> Iterator[Execution]:
+        """Every run that goes on."""
+        for served in self._queues:
+            yield from tuple(served.running.values())
+            yield from tuple(served.outlived)
+
+    def deliver(self, served: ServedQueue, job: ClaimedJob) -> None:
+        """Runs a claimed job, or hands it back if the worker ends or has no slot for it."""
+        execution = Execution(
+            served,
+            job,
+            plan=served.plans.get(job.name),
+            started_ms=self._clock.now_ms(),
+            claimed_at=self._clock.monotonic(),
+        )
+        if self.is_closing or served.free <= 0:
+            self._settle(execution, give_back(job))
+            return
+        older = served.add_running(execution)
+        if older is not None:
+            self.lose(older)
+        self._launcher.launch(execution, self.take_outcome)
+
+    def take_outcome(self, execution: Execution, outcome: Settlement | None) -> None:
+        """Frees the slot; the outcome goes into the next round, unless the job was lost."""
+        if not execution.served.drop_running(execution):
+            return
+        if outcome is not None:
+            self._settle(execution, outcome)
+        else:
+            execution.served.become_hungry()
+        self.changed.set()
+
+    def lose(self, execution: Execution) -> None:
+        """Tells a run that its job belongs to someone else now."""
+        if execution.cause is not Cause.LOST:
+            self._news.lost(execution)
+            execution.stop(Cause.LOST)
+
+    def stop_all(self) -> None:
+        """Cancels what still runs; coroutines hand their jobs back as they end."""
+        for execution in self.executions():
+            execution.stop(Cause.STOPPING)
+
+    def cut_off(self) -> None:
+        """Hands back the jobs of what would not end; how it ends is ignored from now on."""
+        for execution in self.executions():
+            execution.served.drop_running(execution)
+            if execution.cause is not Cause.LOST:
+                self._settle(execution, give_back(execution.job))
+
+    async def wait_until(
+        self, condition: Callable[[], bool], deadline: Callable[[], float]
+    ) -> None:
+        """Waits until the condition holds or the loop's time is past the deadline."""
+        loop = asyncio.get_running_loop()
+        while not condition() and (left_s := deadline() - loop.time()) > 0:
+            self.changed.clear()
+            try:
+                async with asyncio.timeout(left_s if left_s < float("inf") else None):
+                    await self.changed.wait()
+            except TimeoutError:
+                continue
+
+    def is_idle(self) -> bool:
+        """Whether nothing runs."""
+        return not any(served.running or served.outlived for served in self._queues)
+
+    def is_settled(self) -> bool:
+        """Whether nothing runs and Redis has accepted every outcome."""
+        return all(served.is_settled for served in self._queues)
+
+    def _settle(self, execution: Execution, outcome: Settlement) -> None:
+        execution.outcome = outcome
+        execution.served.ended.append(execution)
+        self._wake_rounds()

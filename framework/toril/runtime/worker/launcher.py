@@ -1,0 +1,191 @@
+"""Runs claimed jobs: on the loop or in a thread, within their timeout, to an outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import random
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from toril.clock import Clock
+from toril.declarations.backoff import WaitFactory
+from toril.declarations.job_type import JobType
+from toril.declarations.units import format_duration
+from toril.errors import Unrecoverable
+from toril.runtime.outcomes import Settlement
+from toril.runtime.worker.alarms import Alarms
+from toril.runtime.worker.decide import (
+    DEFAULT_KEEP,
+    NO_RETRY,
+    JobTimedOut,
+    allowed_attempts,
+    decide_failure,
+    decide_success,
+    give_back,
+)
+from toril.runtime.worker.execution import Cause, Execution
+from toril.runtime.worker.handles import RunningJob, RunningThreadJob
+from toril.runtime.worker.news import News
+from toril.runtime.worker.plans import Plan
+from toril.runtime.worker.preparation import Preparation
+from toril.runtime.worker.threads import Threads
+
+#: Takes a run and how it ended; None: the job was lost, nothing is to be settled.
+OnEnded = Callable[[Execution, Settlement | None], None]
+
+
+class Launcher:
+    """Starts executions."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        alarms: Alarms,
+        threads: Threads,
+        preparation: Preparation,
+        news: News,
+        backoffs: Mapping[str, WaitFactory],
+        client: Any,
+    ) -> None:
+        self._clock = clock
+        self._alarms = alarms
+        self._threads = threads
+        self._preparation = preparation
+        self._news = news
+        self._backoffs = backoffs
+        self._client = client
+
+    def launch(self, execution: Execution, on_ended: OnEnded) -> None:
+        """Runs the job in a task of its own; calls back with its outcome, None if it was lost.
+
+        From Python 3.12 on it starts at once, and costs no turn of the loop if it never waits.
+        """
+        loop = asyncio.get_running_loop()
+        execution.task = _create_task(self._run(execution, on_ended), loop)
+
+    async def _run(self, execution: Execution, on_ended: OnEnded) -> None:
+        try:
+            result = await self._process(execution)
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the edge of a processor; SystemExit too
+            outcome = self._judge(execution, error)
+        else:
+            outcome = self._accept(execution, result)
+        if execution.alarm is not None:
+            execution.alarm.cancel()
+        on_ended(execution, outcome)
+
+    async def _process(self, execution: Execution) -> Any:
+        job = execution.job
+        if self._preparation.is_needed(job):
+            await self._preparation.prepare(job)
+            if self._preparation.is_trigger(job):
+                return await self._preparation.start_flow(job)
+        plan = execution.plan
+        if plan is None:
+            raise Unrecoverable(self._preparation.explain_missing(job))
+        handle = self._make_handle(execution, plan)
+        self._news.started(execution)
+        if plan.runs_in_thread:
+            return await self._run_in_thread(execution, plan, handle)
+        if plan.timeout_s is None:
+            return await _call(plan, handle)
+        return await self._run_in_time(execution, plan, handle)
+
+    def _make_handle(self, execution: Execution, plan: Plan) -> RunningJob | RunningThreadJob:
+        make = RunningThreadJob if plan.runs_in_thread else RunningJob
+        execution.handle = make(
+            execution.job,
+            data=self._preparation.read_data(execution.job),
+            attempts=allowed_attempts(execution.job, plan.job_type.retry),
+            results=self._preparation.read_results(execution.job),
+            client=self._client,
+            reports=execution.served.reports,
+        )
+        return execution.handle
+
+    async def _run_in_time(self, execution: Execution, plan: Plan, handle: Any) -> Any:
+        """Cancels the coroutine at its timeout, which is told by the worker's clock."""
+        assert plan.timeout_s is not None
+        loop = asyncio.get_running_loop()
+        scope = asyncio.timeout(None)
+        try:
+            async with scope:
+                execution.alarm = self._alarms.after(
+                    plan.timeout_s, lambda: scope.reschedule(loop.time())
+                )
+                return await _call(plan, handle)
+        except TimeoutError as error:
+            if not scope.expired():
+                raise
+            raise _timed_out(plan) from error
+
+    async def _run_in_thread(self, execution: Execution, plan: Plan, handle: Any) -> Any:
+        """Runs a plain function; at its timeout it is only told, for a thread cannot be stopped.
+
+        The slot stays taken until the function returns: no second run starts beside it.
+        """
+        if plan.timeout_s is not None:
+            execution.alarm = self._alarms.after(
+                plan.timeout_s, partial(self._become_overdue, execution)
+            )
+        is_ok, value = await self._threads.run(partial(plan.function, handle, *plan.arguments))
+        if execution.is_overdue:
+            raise _timed_out(plan) from (None if is_ok else value)
+        if not is_ok:
+            raise value
+        return await value if inspect.isawaitable(value) else value
+
+    def _become_overdue(self, execution: Execution) -> None:
+        assert execution.plan is not None
+        assert execution.handle is not None
+        execution.is_overdue = True
+        execution.handle.cancel()
+        self._news.overdue(execution, execution.plan.job_type.timeout_ms or 0)
+
+    def _accept(self, execution: Execution, result: Any) -> Settlement | None:
+        if execution.cause is Cause.LOST:
+            return None
+        execution.result = result
+        job_type = self._job_type(execution)
+        if job_type is None:
+            return decide_success(execution.job, result)
+        return decide_success(execution.job, result, retry=job_type.retry, keep=job_type.keep)
+
+    def _judge(self, execution: Execution, error: BaseException) -> Settlement | None:
+        if execution.cause is Cause.LOST:
+            return None
+        if execution.cause is Cause.STOPPING and isinstance(error, asyncio.CancelledError):
+            return give_back(execution.job)
+        job_type = self._job_type(execution)
+        return decide_failure(
+            execution.job,
+            error,
+            retry=NO_RETRY if job_type is None else job_type.retry,
+            keep=DEFAULT_KEEP if job_type is None else job_type.keep,
+            now_ms=self._clock.now_ms(),
+            random_unit=random.random(),
+            factories=self._backoffs,
+        )
+
+    def _job_type(self, execution: Execution) -> JobType | None:
+        return None if execution.plan is None else execution.plan.job_type
+
+
+async def _call(plan: Plan, handle: Any) -> Any:
+    result = plan.function(handle, *plan.arguments)
+    return await result if plan.is_async or inspect.isawaitable(result) else result
+
+
+def _timed_out(plan: Plan) -> JobTimedOut:
+    return JobTimedOut(f"job timed out after {format_duration(plan.job_type.timeout_ms or 0)}")
+
+
+def _create_task(coroutine: Any, loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
+    if hasattr(asyncio, "eager_task_factory"):  # Python 3.12
+        return asyncio.Task(coroutine, loop=loop, eager_start=True)  # type: ignore[call-arg]
+    return loop.create_task(coroutine)

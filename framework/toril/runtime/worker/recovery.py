@@ -1,0 +1,133 @@
+"""Finds out what became of calls whose reply was lost, and goes on from there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from toril.clock import Clock
+from toril.runtime.calls.locks import Recovered, recover
+from toril.runtime.job import ClaimedJob
+from toril.runtime.sender import AsyncSender
+from toril.runtime.worker.execution import Execution
+from toril.runtime.worker.in_hand import JobsInHand
+from toril.runtime.worker.news import News
+from toril.runtime.worker.reconnect import Outage, Pauses
+from toril.runtime.worker.served_queue import Doubt, ServedQueue
+
+#: After so many errors to its settlement alone a job is left as it is, active, and told.
+_MAX_TRIES_ALONE = 3
+#: Pause after an error that Redis answered: trying again at once would give it again.
+_ANSWERED_PAUSE_S = 1.0
+
+
+class Recovery:
+    """Asks Redis about every queue in doubt, until it answers.
+
+    Outcomes of jobs that are still ours are sent again, others count as settled; jobs that are ours
+    without our knowing (the reply of their claim was lost) are run now.
+    """
+
+    def __init__(
+        self,
+        *,
+        sender: AsyncSender,
+        clock: Clock,
+        token: str,
+        queues: Sequence[ServedQueue],
+        in_hand: JobsInHand,
+        wake_rounds: Callable[[], None],
+        news: News,
+        outage: Outage,
+    ) -> None:
+        self._sender = sender
+        self._clock = clock
+        self._token = token
+        self._queues = queues
+        self._in_hand = in_hand
+        self._wake_rounds = wake_rounds
+        self._news = news
+        self._outage = outage
+        self._wake = asyncio.Event()
+        self._pauses = Pauses()
+        self._outage_number = 0
+
+    def look(self) -> None:
+        """Looks for queues in doubt at the loop's next turn."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Recovers until cancelled."""
+        while True:
+            doubtful = [s for s in self._queues if s.doubt is not None and s.in_flight == 0]
+            if doubtful:
+                await self._clock.sleep(self._choose_pause_s(doubtful))
+                await self._recover(doubtful)
+            else:
+                self._wake.clear()
+                await self._wake.wait()
+
+    def _choose_pause_s(self, doubtful: list[ServedQueue]) -> float:
+        if all(served.doubt is not None and served.doubt.was_answered for served in doubtful):
+            return _ANSWERED_PAUSE_S
+        if self._outage.number != self._outage_number:
+            self._outage_number = self._outage.number
+            self._pauses.reset()
+        return self._pauses.next_s()
+
+    async def _recover(self, doubtful: list[ServedQueue]) -> None:
+        calls = [
+            recover(served.keys, self._token, _fences(served.doubt))
+            for served in doubtful
+            if served.doubt is not None
+        ]
+        try:
+            replies = await self._sender.send_many(calls, return_exceptions=True)
+        except Exception as error:  # noqa: BLE001 - tried again after a pause, whatever it is
+            replies = [error] * len(calls)
+        for served, reply in zip(doubtful, replies, strict=True):
+            if isinstance(reply, Exception):
+                self._outage.failed(reply, during="finding out what was settled")
+            else:
+                self._resolve(served, reply)
+        self._wake_rounds()
+
+    def _resolve(self, served: ServedQueue, found: Recovered) -> None:
+        doubt, served.doubt = served.doubt or Doubt(), None
+        served.return_slots(doubt.claim)
+        served.is_hungry = True
+        ours = {job.id: job for job in found.active}
+        for execution in doubt.outcomes:
+            self._resolve_outcome(execution, doubt, ours, found)
+        self._drop_lost(served, ours)
+        for job in ours.values():
+            if not served.knows(job.id, job.attempts_started):
+                self._in_hand.deliver(served, job)
+
+    def _resolve_outcome(
+        self, execution: Execution, doubt: Doubt, ours: dict[str, ClaimedJob], found: Recovered
+    ) -> None:
+        job = ours.get(execution.job.id)
+        if job is None or job.attempts_started != execution.job.attempts_started:
+            if execution.job.id in found.settled or job is not None:
+                self._news.settled(execution)
+            else:
+                self._news.lost(execution)
+        elif not doubt.was_answered:
+            execution.served.ended.append(execution)
+        elif execution.tries_alone < _MAX_TRIES_ALONE:
+            execution.served.suspects.append(execution)
+        else:
+            execution.served.abandoned[job.id] = execution
+            self._news.abandoned(execution, doubt.error)
+
+    def _drop_lost(self, served: ServedQueue, ours: dict[str, ClaimedJob]) -> None:
+        for execution in list(served.running.values()):
+            job = ours.get(execution.job.id)
+            if job is None or job.attempts_started != execution.job.attempts_started:
+                self._in_hand.lose(execution)
+
+
+def _fences(doubt: Doubt | None) -> dict[str, int]:
+    outcomes = doubt.outcomes if doubt is not None else []
+    return {execution.job.id: execution.job.attempts_started for execution in outcomes}
