@@ -29,9 +29,7 @@ def check_static_data(context: Context, entry: Entry, keys: Path, target: Entry)
         data = data.get(key, {}) if isinstance(data, dict) else {}
     for misfit in find_misfits(make_data_validator(schema), data):
         where = (*path, *misfit.path)
-        sentence = misfit.sentence(
-            ".".join(map(str, misfit.path)) or "data", document.variables.get(where)
-        )
+        sentence = misfit.sentence(("data",), document.variables.get(where))
         document.add(
             "T215", where, f"{sentence}, by {wants}", hint=misfit.hint, at_key=misfit.at_key
         )

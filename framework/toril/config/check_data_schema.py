@@ -32,7 +32,7 @@ def check_inline_schema(document: Document, keys: Keys, schema: Any) -> bool:
     sound = True
     for misfit in find_schema_faults(schema):
         sound = False
-        sentence = misfit.sentence(_dotted(misfit.path))
+        sentence = misfit.sentence()
         path = (*keys, *misfit.path)
         document.add("T116", path, sentence, hint=misfit.hint, at_key=misfit.at_key)
     return sound
@@ -57,7 +57,7 @@ def _check_file(context: Context, job: Entry, keys: Keys, said: dict[str, Any]) 
     sound = True
     for misfit in find_schema_faults(schema):
         sound = False
-        sentence = misfit.sentence(_dotted(misfit.path))
+        sentence = misfit.sentence()
         span = _span(root, misfit.path, misfit.at_key)
         report.add("T116", source, span, sentence, hint=misfit.hint)
     if sound:
@@ -93,7 +93,3 @@ def _span(root: Node | None, path: Keys, at_key: bool) -> Span | None:
     if root is None:
         return None
     return find_key_span(root, path) if at_key else find_span(root, path)
-
-
-def _dotted(path: Keys) -> str:
-    return ".".join(str(step) for step in path) or "the schema"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from toril.config.context import Context
+from toril.config.context import Context, is_external
 from toril.config.document import Document, Part, Path
 from toril.config.entries import Entry
 from toril.config.lookups import list_known
@@ -20,12 +20,24 @@ from toril.declarations.expression import (
 from toril.errors import TemplateError
 
 
+def check_misplaced(documents: Iterable[Document]) -> None:
+    """Reports expressions where none are evaluated."""
+    for document in documents:
+        for path, part in document.misplaced.items():
+            if not document.is_foreign(path):
+                message = "an expression cannot be used here"
+                hint = "they work in the data of a flow's steps; write $${{ for the text ${{"
+                document.add_inside("T402", path, part, message, hint=hint)
+
+
 def check_expressions(
     context: Context, flow: Entry, step: str, said: Mapping[str, Any], steps: Mapping[str, Any]
 ) -> None:
     """Checks the expressions of one step, if it has any."""
     path = (*flow.path, "steps", step, "data")
-    if not any(place[: len(path)] == path for place in flow.document.expressions):
+    if not flow.has("steps", step) or not any(
+        place[: len(path)] == path for place in flow.document.expressions
+    ):
         return
     try:
         template = parse_template(said["data"])
@@ -39,6 +51,25 @@ def check_expressions(
     }
     for unknown in find_unknown_members(template, known):
         _report_unknown(flow.document, path, template, unknown, steps)
+    _check_who_fills_in(context, flow, path, template, said["job"])
+
+
+def _check_who_fills_in(
+    context: Context, flow: Entry, path: Path, template: Template, job_name: str
+) -> None:
+    """Results of other steps are filled in by the worker that claims the job."""
+    job = context.entries.jobs.get(job_name)
+    queue = context.queue_of(job) if job is not None and job.is_sound else None
+    if queue is None or not is_external(queue):
+        return
+    for reference in template.references:
+        if reference.names[0] == "needs":
+            part = Part(
+                _text_at(template.value, reference.place), reference.offset, reference.length
+            )
+            message = f"results cannot be filled in: another runtime works queue {queue.name!r}"
+            hint = "let it read the results of the needed steps itself"
+            flow.document.add_inside("T408", (*path, *reference.place), part, message, hint=hint)
 
 
 def _known_inputs(context: Context, flow: Entry) -> dict[str, None] | None:

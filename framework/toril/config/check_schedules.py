@@ -5,7 +5,7 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo, available_timezones
 
 from toril.config.check_data import check_static_data
-from toril.config.context import Context
+from toril.config.context import Context, is_external
 from toril.config.document import Document, Path
 from toril.config.entries import Entry
 from toril.config.lookups import find_entry
@@ -34,14 +34,34 @@ def check_schedules(context: Context) -> None:
                 target = find_entry(context, f"{kind}s", schedule, (kind,), schedule.value[kind])
                 if target is not None and schedule.is_sound:
                     check_static_data(context, schedule, ("data",), target)
+                if target is not None and kind == "flow":
+                    _check_trigger(context, schedule, target)
+
+
+def _check_trigger(context: Context, schedule: Entry, flow: Entry) -> None:
+    """A tick adds a job to the queue of the flow's last step, where a worker of ours starts it."""
+    if not flow.is_sound:
+        return
+    steps = {k: v for k, v in flow.value["steps"].items() if not k.startswith("x-")}
+    needed = {name for step in steps.values() for name in step.get("needs", ())}
+    last = [step for name, step in steps.items() if name not in needed]
+    job = context.entries.jobs.get(last[0]["job"]) if len(last) == 1 else None
+    queue = context.queue_of(job) if job is not None and job.is_sound else None
+    if queue is not None and is_external(queue):
+        message = (
+            f"flow {flow.name!r} cannot be started by a schedule: "
+            f"another runtime works queue {queue.name!r} of its last step"
+        )
+        hint = "add a last step on a queue that Toril serves"
+        schedule.add("T218", ("flow",), message, hint=hint)
 
 
 def _check_choice(schedule: Entry, keys: tuple[str, ...]) -> None:
     given = [key for key in keys if key in schedule.value]
-    words = f"{', '.join(keys[:-1])} or {keys[-1]}"
     if not given:
-        message = f"missing key in schedules.{schedule.name}: {words}"
-        schedule.add("T105", (), message, hint=f"add one of {words}", at_key=True)
+        words = f"{', '.join(map(repr, keys[:-1]))} or {keys[-1]!r}"
+        message = f"missing key {words} in schedules.{schedule.name}"
+        schedule.add("T105", (), message, at_key=True)
     for key in given[1:]:
         message = f"{key!r} cannot be given beside {given[0]!r}"
         schedule.add("T115", (key,), message, hint="keep one of them", at_key=True)

@@ -16,6 +16,8 @@ def check_secrets(context: Context, documents: list[Document]) -> None:
     """Checks the references of all files; none is resolved."""
     for document in documents:
         for path in document.secrets:
+            if document.is_foreign(path):
+                continue
             if not _is_resolved(path):
                 message = "a secret cannot be used here: it would not be resolved"
                 hint = "secrets work in `with:` and in `redis.url`"

@@ -62,7 +62,8 @@ CODES: dict[str, Code] = {
     "T214": _warning("A local plugin could not be loaded."),
     "T215": _error("The data does not fit the job's `data_schema` or the flow's `inputs`."),
     "T216": _error("The backoff lacks what its type needs."),
-    "T217": _warning("No plugin of that name is there."),
+    "T217": _warning("No plugin of that name is there, but one of a similar name."),
+    "T218": _error("A schedule cannot start a flow whose last step another runtime works."),
     "T301": _error("The cron expression cannot be read."),
     "T302": _error("The time zone is not known."),
     "T303": _error("The instant cannot be read."),
@@ -73,4 +74,5 @@ CODES: dict[str, Code] = {
     "T405": _warning("A variable is not set and has no default; it reads as empty text."),
     "T406": _error("The secret reference cannot be resolved, or stands where none can."),
     "T407": _error("The expression names an input or a needed step that is not there."),
+    "T408": _error("Results of needed steps are filled in by Toril's workers only."),
 }

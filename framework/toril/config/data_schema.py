@@ -50,15 +50,9 @@ class DataSchema:
         if self._schema is None or self._schema is True:
             return
         for misfit in find_misfits(self._validator, data):
-            place = _dotted(misfit.path)
-            sentence = misfit.sentence(place or "the data")
-            raise InvalidData(f"{self._what}: {sentence}")
+            raise InvalidData(f"{self._what}: {misfit.sentence(('data',))}")
 
     @cached_property
     def _validator(self) -> Validator:
         assert self._schema is not None
         return make_data_validator(self._schema)
-
-
-def _dotted(path: tuple[str | int, ...]) -> str:
-    return ".".join(str(step) for step in path)

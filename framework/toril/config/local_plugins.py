@@ -6,6 +6,7 @@ from pathlib import Path
 
 from toril.config.build import build_plugin_settings
 from toril.config.document import Document
+from toril.config.schema_words import suggest
 from toril.plugins.manager import PluginManager
 from toril.plugins.plugin import PluginState
 
@@ -21,7 +22,7 @@ def load_plugins(top: Document, root: Path) -> PluginManager | None:
     settings = build_plugin_settings(values, root)
     manager = PluginManager.load(settings)
     _warn_of_failed(top, manager, settings.paths)
-    _warn_of_absent(top, manager, settings.disable)
+    _warn_of_typos(top, manager, settings.disable)
     return manager
 
 
@@ -55,16 +56,19 @@ def _warn_of_failed(top: Document, manager: PluginManager, paths: tuple[Path, ..
     for index, path in enumerate(paths):
         plugin = failed.get(str(path))
         if plugin is not None:
-            message = f"plugin {plugin.name!r} is {plugin.state}: {plugin.error}"
+            state = "failed to load" if plugin.state is PluginState.FAILED else "is incompatible"
+            message = f"plugin {plugin.name!r} {state}: {plugin.error}"
             top.add("T214", ("plugins", "paths", index), message)
 
 
-def _warn_of_absent(top: Document, manager: PluginManager, disabled: tuple[str, ...]) -> None:
-    known = {_normal(name) for p in manager.plugins for name in (p.name, p.owner)}
+def _warn_of_typos(top: Document, manager: PluginManager, disabled: tuple[str, ...]) -> None:
+    """To disable what is not installed is fine, unless something of a similar name is."""
+    known = {_normal(name): name for p in manager.plugins for name in (p.name, p.owner)}
     for index, name in enumerate(disabled):
-        if _normal(name) not in known:
-            message = f"no plugin {name!r} is installed, so there is nothing to disable"
-            top.add("T217", ("plugins", "disable", index), message)
+        hint = suggest(name, known.values(), cutoff=0.8)
+        if hint and _normal(name) not in known:
+            path = ("plugins", "disable", index)
+            top.add("T217", path, f"no plugin {name!r} to disable", hint=hint)
 
 
 def _normal(name: str) -> str:

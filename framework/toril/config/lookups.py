@@ -30,4 +30,4 @@ def list_known(noun: str, names: object) -> str:
     if not known:
         return f"no {noun} is declared at all"
     shown = ", ".join(repr(name) for name in known[:_LISTED])
-    return f"there are {shown}{', ...' if len(known) > _LISTED else ''}"
+    return f"known are {shown}{', ...' if len(known) > _LISTED else ''}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from toril.config.codes import CODES
@@ -12,7 +13,7 @@ from toril.config.yaml_nodes import START, Span
 Severity = Literal["error", "warning"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Source:
     """A file that was read: the name it is shown by, and its text."""
 
@@ -21,8 +22,11 @@ class Source:
 
     def line(self, number: int) -> str:
         """Gives a line's text, counted from 0; empty past the end."""
-        lines = self.text.split("\n", number + 1)
-        return lines[number].rstrip("\r") if number < len(lines) else ""
+        return self._lines[number].rstrip("\r") if number < len(self._lines) else ""
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.text.split("\n")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

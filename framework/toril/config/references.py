@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from toril.config.check_expressions import check_misplaced
 from toril.config.check_flows import check_flows, check_inputs
 from toril.config.check_jobs import check_jobs
 from toril.config.check_queues import check_queues
@@ -13,6 +14,7 @@ from toril.config.document import Document
 
 def check_references(context: Context, documents: list[Document]) -> None:
     """Checks everything that one declaration says of another."""
+    check_misplaced(documents)
     check_default_timezone(context)
     check_queues(context)
     check_jobs(context)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Literal
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, TypeChecker
 from jsonschema.exceptions import ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
@@ -43,17 +43,14 @@ def check_value(document: Document, path: Path, value: Any, validator: Validator
         errors = list(validator.iter_errors(value))
         if not errors or not _retype(document, path, value, errors):
             break
-    for problem in describe_errors(errors):
-        where = (*path, *problem.path)
-        raw = document.variables.get(where)
-        document.add(
-            problem.code,
-            where,
-            problem.sentence(_dotted(where), raw),
-            hint=problem.hint,
-            at_key=problem.at_key,
-        )
-        document.bad.update(where[:length] for length in range(1, len(where) + 1))
+    for misfit in describe_errors(errors):
+        where = (*path, *misfit.path)
+        if misfit.at_key or where not in document.unread:
+            sentence = misfit.sentence(path, document.variables.get(where))
+            document.add(misfit.code, where, sentence, hint=misfit.hint, at_key=misfit.at_key)
+        if misfit.is_foreign:
+            document.foreign.add(where)
+        document.mark_bad(where)
     return not errors
 
 
@@ -99,10 +96,14 @@ def _check_unit(
     _: Validator, unit: str, instance: Any, schema: Mapping[str, Any]
 ) -> Iterator[ValidationError]:
     """Bounds what the pattern took: not zero where that makes no sense, not beyond all time."""
+    if not isinstance(instance, str):
+        return
     parse, largest, shown = _UNITS[unit]
     try:
         number = parse(instance)
     except ValueError:
+        # The pattern took a line break at the end, or a number has thousands of digits.
+        yield ValidationError(schema["x-expected"])
         return
     if number > largest:
         yield ValidationError(f"at most {shown}")
@@ -115,8 +116,16 @@ _UNITS = {
     "size": (parse_size, _MAX_SIZE, "512mb"),
 }
 
+
+def _is_integer(_: TypeChecker, value: object) -> bool:
+    """1e1 and 10.0 are whole numbers to JSON Schema, but not to what is built of the values."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_STRICT = Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer)
+
 _DocumentValidator = extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator, {"x-unit": _check_unit}
+    Draft202012Validator, {"x-unit": _check_unit}, type_checker=_STRICT
 )
 
 
@@ -136,8 +145,5 @@ def _unless_secret(keyword: str) -> Any:
 _ParamsValidator = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     {word: _unless_secret(word) for word in ("pattern", "enum", "const", "minLength", "maxLength")},
+    type_checker=_STRICT,
 )
-
-
-def _dotted(path: Path) -> str:
-    return ".".join(str(step) for step in path)

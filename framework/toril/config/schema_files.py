@@ -51,7 +51,12 @@ def _join(registry: SchemaRegistry, base: str, part: Any, joined: dict[str, Any]
     if not isinstance(part, dict):
         return part
     if not isinstance(part.get("$ref"), str):
-        return {key: _join(registry, base, value, joined) for key, value in part.items()}
+        # "$schema" would make jsonschema leave the keywords of ours out from there on.
+        return {
+            key: _join(registry, base, value, joined)
+            for key, value in part.items()
+            if key != "$schema" or not isinstance(value, str)
+        }
     target = _follow(registry, base, part["$ref"], joined)
     # Only words stand beside a reference, so they may cover the target's own.
     beside = {key: value for key, value in part.items() if key != "$ref"}

@@ -20,19 +20,34 @@ _SHOWN = 60
 class Misfit:
     """One thing that does not fit its schema; `path` leads to it from the checked value."""
 
-    code: str
     path: tuple[str | int, ...]
-    #: The sentence, with `{got}` for the value and `{where}` for its place.
+    #: The code where the YAML itself is checked.
+    code: str = "T103"
+    #: The sentence with `{got}` for the value, and `{in}` or `{for}` before its place.
     template: str
     got: str = ""
+    #: Leads to what the sentence speaks of: for an unknown key, to the map it stands in.
+    place: tuple[str | int, ...] = ()
     hint: str | None = None
     at_key: bool = False
 
-    def sentence(self, where: str, variable: str | None = None) -> str:
-        """Writes the sentence; a value that a variable gave is not shown, it may be secret."""
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the key cannot stand where it does."""
+        return self.at_key and self.code in ("T104", "T111")
+
+    def sentence(self, base: tuple[str | int, ...] = (), variable: str | None = None) -> str:
+        """Writes the sentence; `base` leads to the checked value.
+
+        A value that a variable gave is not shown, it may be secret.
+        """
         got = f"the value of {variable}" if variable else self.got
-        place = where or "the file"
-        return self.template.replace("{where}", place).replace("{got}", got)
+        where = ".".join(str(step) for step in (*base, *self.place))
+        words = {"{in}": f" in {where}", "{for}": f" for {where}", "{got}": got}
+        sentence = self.template
+        for mark, word in words.items():
+            sentence = sentence.replace(mark, word if where or mark == "{got}" else "")
+        return sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +106,10 @@ def show_value(value: Any) -> str:
     return json.dumps(value)
 
 
-def suggest(name: str, known: Iterable[str]) -> str | None:
-    """Gives the hint for a name that is not known."""
+def suggest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Gives the hint for a name that is not known, if one is like it by `cutoff` of 1."""
     known = list(known)
-    close = get_close_matches(name, known, n=1)
+    close = get_close_matches(name, known, n=1, cutoff=cutoff)
     if not close:
         close = [other for other in known if _fold(other) == _fold(name)]
     return f"did you mean {close[0]!r}?" if close else None
@@ -123,8 +138,9 @@ def _describe_name(found: _Finding) -> Misfit:
     return Misfit(
         code="T117",
         path=(*found.path, name),
-        template=f"expected {_wanted(found)}, got {{got}}",
+        template=f"expected {_wanted(found)}, got {{got}}{{in}}",
         got=show_value(name),
+        place=found.path,
         at_key=True,
     )
 
@@ -141,15 +157,20 @@ def _describe_extra_keys(found: _Finding) -> Iterator[Misfit]:
             sentence = _LATER.format(repr(key))
             yield Misfit(code="T111", path=path, template=sentence, at_key=True)
             continue
-        sentence = f"unknown key {key!r}{_inside(found)}"
-        hint = suggest(key, known) or _HOMES.get(key)
-        yield Misfit(code="T104", path=path, template=sentence, hint=hint, at_key=True)
+        yield Misfit(
+            code="T104",
+            path=path,
+            template=f"unknown key {key!r}{{in}}",
+            place=found.path,
+            hint=suggest(key, known) or _HOMES.get(key),
+            at_key=True,
+        )
 
 
 #: Keys that are known, but elsewhere.
 _HOMES = {
     **dict.fromkeys(
-        ("version", "project", "redis", "plugins", "defaults"), "it belongs into toril.yaml"
+        ("version", "project", "redis", "plugins", "defaults"), "it belongs in toril.yaml"
     ),
     **dict.fromkeys(("attempts", "backoff", "on", "never_on"), "it belongs under 'retry'"),
 }
@@ -161,7 +182,8 @@ def _describe_missing_key(found: _Finding) -> Misfit:
     return Misfit(
         code="T105",
         path=found.path,
-        template=f"missing key {key!r}{_inside(found)}",
+        template=f"missing key {key!r}{{in}}",
+        place=found.path,
         hint=f"add `{key}: ...`",
         at_key=True,
     )
@@ -171,18 +193,13 @@ def _describe_value(found: _Finding) -> Misfit:
     if _is_later(found):
         sentence = _LATER.format(repr(found.value))
         return Misfit(code="T111", path=found.path, template=sentence)
-    place = " for {where}" if found.path else ""
     return Misfit(
-        code="T103",
         path=found.path,
-        template=f"expected {_wanted(found)}, got {{got}}{place}",
+        template=f"expected {_wanted(found)}, got {{got}}{{for}}",
         got=_got(found),
+        place=found.path,
         hint=_hint(found),
     )
-
-
-def _inside(found: _Finding) -> str:
-    return " in {where}" if found.path else ""
 
 
 def _is_later(found: _Finding) -> bool:
@@ -208,6 +225,8 @@ def _wanted(found: _Finding) -> str:
         return found.message
     if "x-expected" in found.schema and found.keyword in _WORDED:
         return str(found.schema["x-expected"])
+    if found.keyword in ("anyOf", "oneOf") and (types := _types_of_all(found)):
+        return _types(types)
     word = _WORDS.get(found.keyword)
     return word(found.wanted) if word else f"what fits {found.keyword!r}"
 
@@ -298,6 +317,14 @@ def _hint(found: _Finding) -> str | None:
 
 
 _BOOLEANS = {"on": "true", "yes": "true", "y": "true", "off": "false", "no": "false", "n": "false"}
+
+
+def _types_of_all(found: _Finding) -> list[str]:
+    """Gives the types that the alternatives want, if no more than that keeps the value out."""
+    inner = [_Finding.of(error) for error in found.context]
+    if any(one.keyword != "type" or one.path != found.path for one in inner):
+        return []
+    return [name for one in inner for name in one.types]
 
 
 def _closest(found: _Finding) -> list[ValidationError]:

@@ -122,6 +122,9 @@ def find_span(root: Node, path: Path) -> Span:
 
 
 def find_key_span(root: Node, path: Path) -> Span:
-    """Gives the place of the key at a path, or of what is nearest to it."""
-    key = find_key(root, path)
-    return key.span if key is not None else find_span(root, path)
+    """Gives the place of the key at a path, or of the nearest key above it."""
+    for length in range(len(path), 0, -1):
+        key = find_key(root, path[:length])
+        if key is not None:
+            return key.span
+    return find_span(root, path)

@@ -13,7 +13,6 @@ from typing import Any
 import yaml
 
 from toril.config.problems import Report, Source
-from toril.config.scalars import type_tagged
 from toril.config.yaml_nodes import ListNode, MapNode, Node, ScalarNode, Span
 from toril.config.yaml_syntax import explain_syntax_error, explain_tab
 
@@ -130,17 +129,7 @@ class _Composer:
         tag = self._tag(event) if event.tag is not None else None
         if self._scalars is not None:
             self._scalars.append((start.index, end.index))
-        node = ScalarNode(event.value, plain, tag, start.line, start.column, end.line, end.column)
-        if tag is not None:
-            self._check_tagged(node, tag)
-        return node
-
-    def _check_tagged(self, node: ScalarNode, tag: str) -> None:
-        try:
-            type_tagged(node.text, tag)
-        except ValueError as error:
-            node.tag = "str"
-            self._report.add("T103", self._source, node.span, str(error))
+        return ScalarNode(event.value, plain, tag, start.line, start.column, end.line, end.column)
 
     def _mapping(self, event: Any, depth: int) -> MapNode:
         node = MapNode(event.start_mark.line, event.start_mark.column)

@@ -41,7 +41,7 @@ _KNOWN = (
     ),
     ("did not find expected '-' indicator", "a line that does not fit the list before it", None),
     ("block sequence entries are not allowed", "a list item where none can stand", None),
-    ("did not find expected node content", "expected a value", None),
+    ("did not find expected node content", "expected a value, or the end of '{' or '['", None),
     (
         "found unknown escape character",
         "an escape that YAML does not know",
@@ -79,7 +79,9 @@ def _explain_known(error: yaml.YAMLError, problem: str, span: Span, line: str) -
             continue
         if "without its" in message and opened is not None:
             if "${" in line:
-                hint = 'quote it, as in "${{ inputs.x }}"'
+                hint = (
+                    'quote it, as in "${{ inputs.x }}"' if "${{" in line else 'quote it: "${VAR}"'
+                )
             span = Span(opened.line, opened.column)
         return SyntaxFault("T101", span, f"not YAML: {message}", hint)
     return SyntaxFault("T101", span, f"not YAML: {problem}", None)
