@@ -218,16 +218,31 @@ def judge_server(info: Mapping[str, Any], where: str) -> None:
 
 async def measure_offset_ms(redis: async_redis.Redis, *, samples: int = 5) -> int:
     """How far the server's clock is ahead of this host's; the quickest of a few answers counts."""
-    best_rtt_ns, offset_ms = None, 0
+    answers = []
     for _ in range(samples):
         before_ns = time.time_ns()
         try:
-            seconds, micros = await redis.time()
+            answer = await redis.time()
         except REDIS_ERRORS as error:
             raise translate_error(error, redis) from error
-        after_ns = time.time_ns()
-        if best_rtt_ns is None or after_ns - before_ns < best_rtt_ns:
-            best_rtt_ns = after_ns - before_ns
-            server_ns = int(seconds) * 1_000_000_000 + int(micros) * 1_000
-            offset_ms = round((server_ns - (before_ns + after_ns) // 2) / 1_000_000)
-    return offset_ms
+        answers.append((before_ns, answer, time.time_ns()))
+    return _choose_offset_ms(answers)
+
+
+def measure_offset_ms_sync(redis: sync_redis.Redis, *, samples: int = 5) -> int:
+    """How far the server's clock is ahead of this host's; the quickest of a few answers counts."""
+    answers = []
+    for _ in range(samples):
+        before_ns = time.time_ns()
+        try:
+            answer = redis.time()
+        except REDIS_ERRORS as error:
+            raise translate_error(error, redis) from error
+        answers.append((before_ns, answer, time.time_ns()))
+    return _choose_offset_ms(answers)
+
+
+def _choose_offset_ms(answers: list[tuple[int, Any, int]]) -> int:
+    before_ns, (seconds, micros), after_ns = min(answers, key=lambda a: a[2] - a[0])
+    server_ns = int(seconds) * 1_000_000_000 + int(micros) * 1_000
+    return round((server_ns - (before_ns + after_ns) // 2) / 1_000_000)
