@@ -28,6 +28,6 @@ def list_known(noun: str, names: object) -> str:
     """Writes which names there are."""
     known = sorted(names)  # type: ignore[call-overload]
     if not known:
-        return f"no {noun} is declared at all"
+        return f"there is no {noun} at all"
     shown = ", ".join(repr(name) for name in known[:_LISTED])
     return f"known are {shown}{', ...' if len(known) > _LISTED else ''}"

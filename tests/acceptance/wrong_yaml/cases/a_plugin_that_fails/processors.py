@@ -1,0 +1,1 @@
+raise ImportError("the library of the exchange is missing")
