@@ -27,7 +27,7 @@ def claim(count: int, token: str = "tok"):
 
 
 def give_back(token: str = "tok", *, blame: bool = False, limit: int = 1):
-    return lambda keys: hand_back(keys, token, now_ms=NOW, blame=blame, stalled_limit=limit)
+    return lambda keys: hand_back(keys, token, blame=blame, stalled_limit=limit)
 
 
 CASES = {

@@ -95,7 +95,6 @@ class CrashSettler:
             hand_back(
                 keys,
                 token,
-                now_ms=self._clock.now_ms(),
                 blame=False,
                 stalled_limit=self._queues[queue].stalled_limit,
             )

@@ -45,9 +45,7 @@ def _parse_returned(reply: bytes) -> Returned:
     return Returned(decode_ids(returned), decode_ids(failed))
 
 
-def hand_back(
-    keys: QueueKeys, token: str, *, now_ms: int, blame: bool, stalled_limit: int
-) -> Call[HandedBack]:
+def hand_back(keys: QueueKeys, token: str, *, blame: bool, stalled_limit: int) -> Call[HandedBack]:
     """Gives back every active job of a token; they run next.
 
     `blame`: the worker died, so each counts a stall. A clean stop does not count.
