@@ -1,26 +1,246 @@
-"""Fixtures of the fault tests."""
+"""Fixtures of the fault tests: pipelines whose jobs misbehave, and real `toril run` processes."""
 
 from __future__ import annotations
 
+import itertools
+import json
+import signal
+import subprocess
+import sys
+import textwrap
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
+import redis as sync_redis
 
 from toril.declarations.units import parse_duration_ms
+from toril.runtime.calls.add import add_jobs
+from toril.runtime.calls.jobs import read_job, read_state
+from toril.runtime.calls.queues import Counts, read_counts
+from toril.runtime.connection import connect_sync
+from toril.runtime.embedded import EmbeddedHandle, open_embedded
+from toril.runtime.job import NewJob, StoredJob
+from toril.runtime.keys import QueueKeys
+from toril.runtime.sync_sender import SyncSender
+
+KEYS = QueueKeys("bull", "orders")
+
+TORIL_YAML = """
+version: 1
+project: faults
+plugins: {paths: [processors.py]}
+redis: {fsync: always}
+queues:
+  orders: {concurrency: %(concurrency)d, lock: %(lock)s, stalled: {every: 500ms, limit: %(limit)d}}
+jobs:
+  act: {queue: orders, use: faults.act}
+  act-in-thread: {queue: orders, use: faults.act_in_thread}
+"""
+
+#: What the data says is what the job does; the history tells who did what.
+PROCESSORS = """
+import asyncio, os, re, signal, time
+from pathlib import Path
+from toril import hookimpl, processor
+
+HISTORY = Path(__file__).parent / "history"
+
+
+def note(word, job):
+    line = f"{word} {job.id} {os.getpid()}\\n".encode()
+    with open(HISTORY, "ab", buffering=0) as history:
+        history.write(line)
+
+
+def hold_the_gil(seconds):
+    length, took = 16, 0.0
+    while took < seconds:
+        length += 1 if took < seconds / 8 else 2
+        began = time.monotonic()
+        re.match("(a+)+$", "a" * length + "b")
+        took = time.monotonic() - began
+
+
+@processor("faults.act")
+async def act(job):
+    note("start", job)
+    what, value = next(iter(job.data.items()))
+    if what == "sleep":
+        await asyncio.sleep(value)
+    elif what == "block":
+        time.sleep(value)
+    elif what == "regex":
+        hold_the_gil(value)
+    elif what == "signal":
+        os.kill(os.getpid(), getattr(signal, value))
+        await asyncio.sleep(60)
+    elif what == "exit":
+        os._exit(value)
+    note("end", job)
+    return job.id
+
+
+@processor("faults.act_in_thread")
+def act_in_thread(job):
+    note("start", job)
+    time.sleep(job.data["sleep"])
+    note("end", job)
+    return job.id
+
+
+@hookimpl
+def toril_processors():
+    return [act, act_in_thread]
+"""
 
 
 @pytest.fixture
 def block_until() -> Callable[..., None]:
     """`block_until(condition, within="2s")`: `wait_until` for tests without a loop."""
+    return _block_until
 
-    def wait(condition: Callable[[], Any], within: str = "2s") -> None:
-        deadline = time.monotonic() + parse_duration_ms(within) / 1000
-        pause = threading.Event()
-        while not condition():
-            assert time.monotonic() < deadline, f"{condition} did not come true within {within}"
-            pause.wait(0.01)
 
-    return wait
+def _block_until(condition: Callable[[], Any], within: str = "2s") -> None:
+    deadline = time.monotonic() + parse_duration_ms(within) / 1000
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, f"{condition} did not come true within {within}"
+        pause.wait(0.01)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that is dead and not yet buried does not."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+@dataclass
+class Run:
+    """One `toril run`, with what it says as JSON lines."""
+
+    process: subprocess.Popen[str]
+    lines: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(json.loads(line))
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        return [line for line in tuple(self.lines) if line["event"] == name]
+
+    def wait_for(self, name: str, number: int = 1, within: str = "10s") -> dict[str, Any]:
+        _block_until(lambda: len(self.events(name)) >= number, within)
+        return self.events(name)[number - 1]
+
+    def worker_pids(self) -> list[int]:
+        """The worker processes that live, in order of their start."""
+        return [line["pid"] for line in self.events("worker_started") if is_alive(line["pid"])]
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def end(self, within_s: float = 30) -> int:
+        """Waits for its end and gives the exit code."""
+        code = self.process.wait(within_s)
+        self._reader.join(5)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+    def kill(self) -> None:
+        """As the kernel would: the supervisor alone."""
+        self.process.kill()
+        self.end()
+
+
+class Pipeline:
+    """A configuration directory whose embedded server the test holds open."""
+
+    def __init__(self, root: Path, handle: EmbeddedHandle, client: sync_redis.Redis) -> None:
+        self.root = root
+        self.handle = handle
+        self.client = client
+        self.sender = SyncSender(client)
+        self.runs: list[Run] = []
+        self.numbers = itertools.count()
+
+    def add(self, *what: dict[str, Any], job: str = "act") -> list[str]:
+        """Adds jobs that do what their data says; ids are j0, j1, ..."""
+        now_ms = time.time_ns() // 1_000_000
+        jobs = [
+            NewJob(
+                queue="orders",
+                id=f"j{next(self.numbers)}",
+                name=job,
+                data=json.dumps(data).encode(),
+                timestamp_ms=now_ms,
+            )
+            for data in what
+        ]
+        self.sender.send(add_jobs("bull", jobs, now_ms=now_ms))
+        return [job.id for job in jobs]
+
+    def run(self, *options: str) -> Run:
+        command = Path(sys.executable).parent / "toril"
+        process = subprocess.Popen(
+            [str(command), "run", str(self.root), "--log", "json", *options],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.runs.append(Run(process))
+        return self.runs[-1]
+
+    def counts(self) -> Counts:
+        return self.sender.send(read_counts(KEYS))
+
+    def read(self, job_id: str) -> StoredJob:
+        job = self.sender.send(read_job(KEYS, job_id))
+        assert job is not None
+        return job
+
+    def state(self, job_id: str) -> str:
+        return self.sender.send(read_state(KEYS, job_id)).state
+
+    def history(self, word: str) -> Counter[str]:
+        """How often each job started or ended, as the jobs themselves noted."""
+        try:
+            lines = (self.root / "history").read_text().splitlines()
+        except FileNotFoundError:
+            return Counter()
+        return Counter(line.split()[1] for line in lines if line.startswith(word))
+
+
+@pytest.fixture
+def make_pipeline(tmp_path: Path) -> Iterator[Callable[..., Pipeline]]:
+    """Makes a pipeline of misbehaving jobs; locks are short, so that a stall costs seconds."""
+    made: list[Pipeline] = []
+
+    def make(*, concurrency: int = 10, lock: str = "2s", limit: int = 3) -> Pipeline:
+        root = tmp_path / f"pipeline-{len(made)}"
+        root.mkdir()
+        values = {"concurrency": concurrency, "lock": lock, "limit": limit}
+        (root / "toril.yaml").write_text(textwrap.dedent(TORIL_YAML) % values)
+        (root / "processors.py").write_text(PROCESSORS)
+        handle = open_embedded(root, fsync="always")
+        made.append(Pipeline(root, handle, connect_sync(handle.url)))
+        return made[-1]
+
+    yield make
+    for pipeline in made:
+        for run in pipeline.runs:
+            run.kill()
+        pipeline.client.close()
+        pipeline.handle.close()

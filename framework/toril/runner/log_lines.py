@@ -49,7 +49,8 @@ SENTENCES: Mapping[str, Sentence] = {
     "server_failed": _error("{error}"),
     "redis_unavailable": _warning("Redis is away for {for_s} s ({during}): {error}"),
     "redis_available": _info("Redis is back after {after_s} s"),
-    "schedules_applied": _info("schedules: {applied} applied, {removed} removed"),
+    "schedule_applied": _info("schedule {schedule} is {action}"),
+    "schedule_refused": _error("schedule {schedule} is not in force: {reason}"),
     "jobs_stalled": _warning(
         "{queue}: gave back {returned} job(s) whose lock ran out, {failed} to be failed for that"
     ),

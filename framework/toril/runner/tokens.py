@@ -45,11 +45,12 @@ class TokenFile:
         ours = [path for path in others if _host_of(path) == self._host]
         return [found for path in ours if (found := _take_abandoned(path)) is not None]
 
-    def close(self) -> None:
-        """Removes the file: all its jobs are settled; may come twice."""
+    def close(self, *, all_settled: bool = True) -> None:
+        """Removes the file, or leaves it to the next runner if jobs are; may come twice."""
         lock, self._lock = self._lock, None
         if lock is not None:
-            self._path.unlink(missing_ok=True)
+            if all_settled:
+                self._path.unlink(missing_ok=True)
             lock.close()
 
 

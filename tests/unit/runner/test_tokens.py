@@ -11,7 +11,7 @@ def test_the_tokens_of_a_killed_runner_are_found_by_the_next_once(tmp_path: Path
     killed = TokenFile(tmp_path, host="here", pid=1)
     killed.add("t1")
     killed.add("t2")
-    killed._lock.close()  # type: ignore[union-attr]
+    killed.close(all_settled=False)
     follower = TokenFile(tmp_path, host="here", pid=2)
 
     [abandoned] = follower.find_abandoned()
@@ -26,7 +26,7 @@ def test_the_tokens_of_a_killed_runner_are_found_by_the_next_once(tmp_path: Path
 def test_a_runner_with_the_pid_of_a_killed_one_still_finds_its_tokens(tmp_path: Path) -> None:
     killed = TokenFile(tmp_path, host="a-host", pid=1)
     killed.add("t1")
-    killed._lock.close()  # type: ignore[union-attr]
+    killed.close(all_settled=False)
 
     [abandoned] = TokenFile(tmp_path, host="a-host", pid=1).find_abandoned()
 
@@ -36,7 +36,7 @@ def test_a_runner_with_the_pid_of_a_killed_one_still_finds_its_tokens(tmp_path: 
 def test_a_living_runner_and_one_of_another_host_are_left_alone(tmp_path: Path) -> None:
     living = TokenFile(tmp_path, host="here", pid=1)
     other = TokenFile(tmp_path, host="there", pid=1)
-    other._lock.close()  # type: ignore[union-attr]
+    other.close(all_settled=False)
 
     assert TokenFile(tmp_path, host="here", pid=2).find_abandoned() == []
     living.close()

@@ -1,0 +1,305 @@
+"""The supervisor of `toril run`: it runs no job code, and does what must not starve because of any.
+
+It starts the link to Redis, applies the schedules, then keeps locks, sweeps queues, restarts worker
+processes and, if asked, watches for the moment when nothing is left to do.
+
+The order of shutdown:
+1. the watch for idleness ends, and no worker process is started any more;
+2. every worker claims no more jobs, and finishes or hands back what it runs within the grace;
+   until then locks are renewed, and the embedded server is started again if it dies;
+3. a worker that is late is killed, and its jobs are handed back without a stall being counted;
+4. housekeeping and the lock keeper end: no job is ours any more;
+5. the connection is closed, and the embedded server stops unless another process uses it.
+All of it fits into the grace, whether Redis answers or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import socket
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toril.clock import SystemClock
+from toril.declarations.pipeline import Pipeline
+from toril.errors import RedisUnavailable
+from toril.plugins.manager import PluginManager
+from toril.runner.crashes import CrashSettler
+from toril.runner.crew import Crew
+from toril.runner.housekeeping import Housekeeper
+from toril.runner.idle import Verdict, judge
+from toril.runner.link import RedisLink
+from toril.runner.order import WorkerOrder
+from toril.runner.processes import WorkerProcess
+from toril.runner.signals import StopSignals
+from toril.runner.throughput import Throughput
+from toril.runner.tokens import TokenFile
+from toril.runtime.calls.queues import Counts, open_queues, read_counts_of
+from toril.runtime.calls.unfinished import read_unfinished
+from toril.runtime.worker.locks import LockKeeper
+
+OnEvent = Callable[[str, Mapping[str, Any]], None]
+
+#: Without news from the workers, how often it is asked whether anything is left to do.
+_ASK_IDLE_EVERY_S = 1.0
+#: A part of the supervisor that failed is started again after so long.
+_PART_PAUSE_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunOptions:
+    """What `toril run` was asked to do."""
+
+    processes: int = 1
+    #: Ends by itself once nothing is left to do.
+    until_idle: bool = False
+    #: How long running jobs may take to finish once it stops.
+    grace_s: float = 30.0
+
+
+class Runner:
+    """Runs a pipeline until it is stopped, or idle."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        plugins: PluginManager,
+        options: RunOptions,
+        on_event: OnEvent,
+    ) -> None:
+        self._pipeline = pipeline
+        self._options = options
+        self._on_event = on_event
+        self._clock = SystemClock()
+        self._queues = [q for q in pipeline.queues.values() if q.served_by == "toril"]
+        self._stopping = asyncio.Event()
+        self._news = asyncio.Event()
+        self._exit_code = 0
+        self._parts: list[asyncio.Task[None]] = []
+        self.throughput = Throughput(self._clock.monotonic)
+        self.link = RedisLink(
+            pipeline,
+            resolve_secret=plugins.resolve_secret,
+            clock=self._clock,
+            on_event=self._say,
+        )
+        self._token_file = TokenFile(pipeline.root, host=_name_of_host(), pid=os.getpid())
+        self._crashes = CrashSettler(
+            link=self.link,
+            prefix=pipeline.redis.prefix,
+            queues=self._queues,
+            clock=self._clock,
+            on_event=self._say,
+        )
+        self._crew = Crew(
+            size=options.processes if self._queues else 0,
+            name=f"{_name_of_host()}-{os.getpid()}",
+            make_order=self._make_order,
+            crashes=self._crashes,
+            token_file=self._token_file,
+            on_event=self._say,
+            on_message=self._receive,
+        )
+        self._housekeeper = Housekeeper(
+            link=self.link,
+            pipeline=pipeline,
+            queues=self._queues,
+            clock=self._clock,
+            on_event=self._say,
+            on_stalled=self._tell_stalled,
+        )
+
+    async def run(self) -> int:
+        """Runs, and gives the exit code: 1 if the work cannot be finished.
+
+        Raises RedisUnavailable or EmbeddedServerError if there is no Redis to begin with.
+        """
+        signals = StopSignals(self.stop, self.hurry)
+        signals.install()
+        try:
+            if await self._unless_stopped(self._open()):
+                self._start()
+                await self._stopping.wait()
+                await self._close_crew()
+        finally:
+            await self._close_rest()
+            signals.uninstall()
+        self._say("runner_stopped", {})
+        return self._exit_code
+
+    def stop(self, reason: str) -> None:
+        """Begins the shutdown; may come twice."""
+        if not self._stopping.is_set():
+            self._say("runner_stopping", {"reason": reason, "grace_s": self._options.grace_s})
+            self._stopping.set()
+
+    def hurry(self) -> None:
+        """Hands back at once what still runs."""
+        self._say("runner_hurried", {})
+        self._crew.hurry()
+
+    async def read_counts(self) -> dict[str, Counts]:
+        """Reads how many jobs each queue has in each state."""
+        call = read_counts_of(self._pipeline.redis.prefix, list(self._pipeline.queues))
+        return await self.link.sender.send(call)
+
+    async def _unless_stopped(self, coroutine: Coroutine[Any, Any, None]) -> bool:
+        """Runs to the end (True), or leaves off when the runner is stopped meanwhile."""
+        work = asyncio.create_task(coroutine)
+        stop = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait([work, stop], return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if not work.done():
+            work.cancel()
+            await asyncio.wait([work])
+            return False
+        work.result()
+        return True
+
+    async def _open(self) -> None:
+        await self.link.open()
+        names = list(self._pipeline.queues)
+        await self.link.sender.send(open_queues(self._pipeline.redis.prefix, names))
+        await self._release_abandoned()
+        await self._housekeeper.apply_schedules()
+        self._applied_ms = self._clock.now_ms()
+
+    async def _release_abandoned(self) -> None:
+        """Has the jobs of runners that were killed wait again; their workers died with them."""
+        for abandoned in self._token_file.find_abandoned():
+            for token in abandoned.tokens:
+                await self._crashes.hand_back(token, abandoned.runner)
+            abandoned.settled()
+
+    def _start(self) -> None:
+        self._say(
+            "runner_started",
+            {
+                "project": self._pipeline.project,
+                "processes": self._options.processes,
+                "queues": [queue.name for queue in self._queues],
+                "redis": self.link.address,
+                "pid": os.getpid(),
+            },
+        )
+        self._keep("link", self.link.watch)
+        self._keep("locks", self._make_lock_keeper().run)
+        self._keep("housekeeping", self._housekeeper.run)
+        if self._options.until_idle:
+            self._keep("idle", self._watch_idle)
+        self._crew.start()
+
+    async def _close_crew(self) -> None:
+        grace_s = self._options.grace_s
+        await self._crew.stop(
+            finish_s=max(grace_s - 2.0, grace_s * 0.7),
+            kill_s=max(grace_s - 1.0, grace_s * 0.85),
+            end_s=max(grace_s - 0.5, grace_s * 0.9),
+        )
+
+    async def _close_rest(self) -> None:
+        for part in self._parts:
+            part.cancel()
+        await asyncio.gather(*self._parts, return_exceptions=True)
+        await self.link.close()
+        self._token_file.close(all_settled=not self._crew.tokens)
+
+    def _keep(self, part: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._parts.append(asyncio.create_task(self._keep_running(part, run), name=part))
+
+    async def _keep_running(self, part: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        while True:
+            try:
+                await run()
+            except Exception as error:  # noqa: BLE001 - the edge of a loop: told, and started again
+                self._say(
+                    "part_failed", {"part": part, "error": f"{type(error).__name__}: {error}"}
+                )
+                await asyncio.sleep(_PART_PAUSE_S)
+            else:
+                return
+
+    async def _watch_idle(self) -> None:
+        names = [queue.name for queue in self._queues]
+        call = read_unfinished(self._pipeline.redis.prefix, names, after_ms=self._applied_ms)
+        while not self._stopping.is_set():
+            try:
+                work = await self.link.sender.send(call)
+            except RedisUnavailable as error:
+                self.link.failed(error, during="asking what is left to do")
+            else:
+                judgement = judge(work)
+                if judgement.verdict is Verdict.IDLE:
+                    self.stop("nothing is left to do")
+                elif judgement.stuck_in is not None:
+                    self._give_up(judgement.stuck_in.queue, judgement.stuck_in.claimable)
+            await self._wait_for_news()
+
+    def _give_up(self, queue: str, jobs: int) -> None:
+        self._exit_code = 1
+        self._say("pipeline_stuck", {"queue": queue, "jobs": jobs})
+        self.stop("what is left cannot run")
+
+    async def _wait_for_news(self) -> None:
+        self._news.clear()
+        try:
+            async with asyncio.timeout(_ASK_IDLE_EVERY_S):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    def _make_order(self, token: str, name: str, runs_alone: bool) -> WorkerOrder:
+        return WorkerOrder(
+            pipeline=self._pipeline,
+            redis_url=self.link.url,
+            token=token,
+            name=name,
+            clock_offset_ms=self._clock.offset_ms,
+            grace_s=self._options.grace_s,
+            runs_alone=runs_alone,
+        )
+
+    def _make_lock_keeper(self) -> LockKeeper:
+        return LockKeeper(
+            self.link.sender,
+            self._clock,
+            self._queues,
+            lambda: self._crew.tokens,
+            prefix=self._pipeline.redis.prefix,
+            on_renewed=self._tell_renewed,
+            outage=self.link.outage,
+        )
+
+    def _tell_renewed(self, queue: str, owned: Mapping[str, set[str]], as_of: float) -> None:
+        for token, ids in owned.items():
+            process = self._crew.find(token)
+            if process is not None:
+                process.tell({"do": "locked", "queue": queue, "ids": sorted(ids), "as_of": as_of})
+
+    def _tell_stalled(self, queue: str, ids: Sequence[str]) -> None:
+        """Lets one worker's plugins know; their code does not run in this process."""
+        for process in self._crew.processes[:1]:
+            process.tell({"do": "stalled", "queue": queue, "ids": list(ids)})
+
+    def _receive(self, process: WorkerProcess, message: Mapping[str, Any]) -> None:
+        if message["say"] == "event":
+            self._say(message["event"], {**message["fields"], "worker": process.name})
+        elif message["say"] == "counts":
+            for queue, event, number in message["counts"]:
+                self.throughput.count(queue, event, number)
+            self._news.set()
+        elif message["say"] == "failed":
+            self._exit_code = 1
+            self._say("worker_failed", {"worker": process.name, "error": message["error"]})
+            self.stop("a worker cannot start")
+
+    def _say(self, event: str, fields: Mapping[str, Any]) -> None:
+        self._on_event(event, fields)
+
+
+def _name_of_host() -> str:
+    """It goes into connection names, which hold no spaces."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", socket.gethostname())

@@ -1,0 +1,211 @@
+"""Kills, signals and jobs that misbehave, on real `toril run` processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+MakePipeline = Callable[..., Any]
+BlockUntil = Callable[..., None]
+
+
+def test_until_idle_runs_all_and_exits_with_0(make_pipeline: MakePipeline) -> None:
+    pipeline = make_pipeline()
+    ids = pipeline.add(*[{"sleep": 0}] * 20)
+
+    run = pipeline.run("--until-idle")
+
+    assert run.end() == 0
+    assert pipeline.history("end") == Counter(ids)
+    assert pipeline.counts().completed == 20
+
+
+def test_a_killed_worker_is_replaced_and_its_job_runs_again(
+    make_pipeline: MakePipeline, block_until: BlockUntil
+) -> None:
+    pipeline = make_pipeline(lock="30s")
+    [job] = pipeline.add({"sleep": 1})
+    run = pipeline.run("--until-idle")
+    block_until(lambda: pipeline.history("start")[job] == 1, "10s")
+
+    os.kill(run.worker_pids()[0], signal.SIGKILL)
+
+    assert run.end() == 0
+    assert run.events("worker_ended")[0]["exit"] == "signal SIGKILL"
+    assert pipeline.history("start")[job] == 2
+    assert pipeline.read(job).stalled_count == 1
+    assert pipeline.counts().completed == 1
+
+
+def test_workers_die_with_their_killed_supervisor_and_the_next_one_goes_on_at_once(
+    make_pipeline: MakePipeline, block_until: BlockUntil
+) -> None:
+    pipeline = make_pipeline(lock="30s")
+    ids = pipeline.add(*[{"sleep": 0.5}] * 5)
+    first = pipeline.run("--processes", "2")
+    block_until(lambda: len(pipeline.history("start")) == 5, "10s")
+    assert len(first.worker_pids()) == 2
+
+    first.kill()
+    block_until(lambda: first.worker_pids() == [])
+    second = pipeline.run("--until-idle")
+
+    assert second.end(within_s=10) == 0
+    assert pipeline.history("end") == Counter(ids)
+    assert {pipeline.read(job).stalled_count for job in ids} == {0}
+
+
+def test_a_killed_embedded_server_is_started_again_and_nothing_runs_twice(
+    make_pipeline: MakePipeline, block_until: BlockUntil
+) -> None:
+    pipeline = make_pipeline()
+    ids = pipeline.add(*[{"sleep": 1}] * 5)
+    run = pipeline.run("--until-idle")
+    block_until(lambda: len(pipeline.history("start")) == 5, "10s")
+
+    os.kill(pipeline.handle.pid, signal.SIGKILL)
+
+    assert run.end() == 0
+    assert len(run.events("server_restarted")) == 1
+    assert pipeline.history("start") == Counter(ids)
+    assert pipeline.counts().completed == 5
+
+
+@pytest.mark.parametrize("how", ["block", "regex"])
+def test_a_job_that_starves_its_process_for_three_locks_runs_once(
+    make_pipeline: MakePipeline, how: str
+) -> None:
+    pipeline = make_pipeline(lock="1s")
+    [job] = pipeline.add({how: 3})
+
+    run = pipeline.run("--until-idle")
+
+    assert run.end() == 0
+    assert pipeline.history("start") == Counter([job])
+    assert pipeline.state(job) == "completed"
+    assert pipeline.read(job).stalled_count == 0
+
+
+def test_sigterm_lets_running_jobs_finish(
+    make_pipeline: MakePipeline, block_until: BlockUntil
+) -> None:
+    pipeline = make_pipeline(concurrency=1)
+    first, second = pipeline.add({"sleep": 1}, {"sleep": 0})
+    run = pipeline.run()
+    block_until(lambda: pipeline.history("start")[first] == 1, "10s")
+
+    run.send(signal.SIGTERM)
+
+    assert run.end(within_s=5) == 0
+    assert pipeline.state(first) == "completed"
+    assert pipeline.state(second) == "waiting"
+
+
+@pytest.mark.parametrize("job_type", ["act", "act-in-thread"])
+def test_what_does_not_finish_within_the_grace_is_handed_back(
+    make_pipeline: MakePipeline, block_until: BlockUntil, job_type: str
+) -> None:
+    pipeline = make_pipeline(lock="30s")
+    [job] = pipeline.add({"sleep": 60}, job=job_type)
+    run = pipeline.run("--grace", "2s")
+    block_until(lambda: pipeline.history("start")[job] == 1, "10s")
+
+    run.send(signal.SIGTERM)
+
+    assert run.end(within_s=3) == 0
+    assert pipeline.state(job) == "waiting"
+    assert pipeline.read(job).stalled_count == 0
+    assert pipeline.read(job).attempts_made == 0
+
+
+def test_a_blocked_worker_is_killed_within_the_grace_and_not_blamed(
+    make_pipeline: MakePipeline, block_until: BlockUntil
+) -> None:
+    pipeline = make_pipeline(lock="30s")
+    [job] = pipeline.add({"block": 60})
+    run = pipeline.run("--grace", "1s")
+    block_until(lambda: pipeline.history("start")[job] == 1, "10s")
+
+    run.send(signal.SIGTERM)
+
+    assert run.end(within_s=3) == 0
+    assert len(run.events("worker_killed")) == 1
+    assert pipeline.state(job) == "waiting"
+    assert pipeline.read(job).stalled_count == 0
+
+
+def test_a_second_ctrl_c_hands_back_at_once(
+    make_pipeline: MakePipeline, block_until: BlockUntil
+) -> None:
+    pipeline = make_pipeline()
+    [job] = pipeline.add({"sleep": 60})
+    run = pipeline.run()
+    block_until(lambda: pipeline.history("start")[job] == 1, "10s")
+
+    run.send(signal.SIGINT)
+    run.wait_for("runner_stopping")
+    run.send(signal.SIGINT)
+
+    assert run.end(within_s=5) == 0
+    assert pipeline.state(job) == "waiting"
+
+
+def test_only_the_poison_job_pays_for_its_crashes(make_pipeline: MakePipeline) -> None:
+    pipeline = make_pipeline(limit=1)
+    poison, *innocents = pipeline.add({"signal": "SIGSEGV"}, *[{"sleep": 0.05}] * 8)
+
+    run = pipeline.run("--until-idle")
+
+    assert run.end() == 0
+    assert pipeline.state(poison) == "failed"
+    assert pipeline.read(poison).failed_reason == (
+        "the job ended its worker process (signal SIGSEGV) more than 1 times"
+    )
+    assert {pipeline.state(job) for job in innocents} == {"completed"}
+    assert {pipeline.read(job).stalled_count for job in innocents} == {0}
+
+
+def test_a_job_that_exits_its_process_alone_is_failed_with_the_exit_code(
+    make_pipeline: MakePipeline,
+) -> None:
+    pipeline = make_pipeline(limit=0)
+    [job] = pipeline.add({"exit": 3})
+
+    run = pipeline.run("--until-idle")
+
+    assert run.end() == 0
+    assert pipeline.read(job).failed_reason == (
+        "the job ended its worker process (exit code 3) more than 0 times"
+    )
+    assert pipeline.history("start")[job] == 1
+
+
+def test_a_paused_queue_with_work_cannot_become_idle(make_pipeline: MakePipeline) -> None:
+    pipeline = make_pipeline()
+    pipeline.add({"sleep": 0})
+    pipeline.client.hset("bull:orders:meta", "paused", "1")
+
+    run = pipeline.run("--until-idle")
+
+    assert run.end() == 1
+    assert run.events("pipeline_stuck")[0]["queue"] == "orders"
+    assert pipeline.counts().waiting == 1
+
+
+def test_a_stalled_job_of_an_unknown_worker_is_swept_at_once(
+    make_pipeline: MakePipeline,
+) -> None:
+    pipeline = make_pipeline()
+    [job] = pipeline.add({"sleep": 0})
+    pipeline.client.lmove("bull:orders:wait", "bull:orders:active")
+
+    run = pipeline.run("--until-idle")
+
+    assert run.end() == 0
+    assert run.events("jobs_stalled")[0]["returned"] == 1
+    assert pipeline.state(job) == "completed"
