@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 from cronsim.cronsim import SYMBOLIC_DAYS, SYMBOLIC_MONTHS, Field, SpecItem
@@ -88,14 +88,23 @@ def parse_cron(text: str) -> Cron:
 def next_tick_ms(cron: Cron | str, after_ms: int, timezone: str) -> int | None:
     """Gives the first tick strictly after an instant, in ms; None when none is left.
 
-    `timezone` is an IANA name. An unreadable expression raises ValueError.
+    `timezone` is an IANA name. An unreadable expression or an unknown zone raises ValueError.
     """
     if isinstance(cron, str):
         cron = parse_cron(cron)
-    zone = ZoneInfo(timezone)
+    zone = _find_zone(timezone)
     after = datetime.fromtimestamp(after_ms // 1000, UTC)
     tick = _next_by_real_time(cron, after, zone) if cron.every_hour else _next(cron, after, zone)
     return None if tick is None else int(tick.timestamp()) * 1000
+
+
+def _find_zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(
+            f"expected an IANA time zone such as Europe/Zurich, got {name!r}"
+        ) from error
 
 
 def _split(text: str) -> list[str]:

@@ -53,6 +53,14 @@ class Pipeline:
     flows: Mapping[str, Flow] = field(default_factory=dict)
 
     def queue_of_schedule(self, schedule: Schedule) -> Queue:
-        """The queue its ticks are added to: the job's, or that of the flow's last step."""
-        job = schedule.job or self.flows[schedule.flow or ""].last_step.job
-        return self.queues[self.jobs[job].queue]
+        """The queue its ticks are added to: the job's, or that of the flow's last step.
+
+        A flow is started by a Toril worker, so a queue that another runtime serves is passed over
+        for that of another step.
+        """
+        if schedule.job is not None:
+            return self.queues[self.jobs[schedule.job].queue]
+        flow = self.flows[schedule.flow or ""]
+        steps = (flow.last_step, *flow.steps.values())
+        queues = [self.queues[self.jobs[step.job].queue] for step in steps]
+        return next((queue for queue in queues if queue.served_by == "toril"), queues[0])

@@ -163,6 +163,11 @@ class StoredJob:
         return self._text(b"rjk")
 
     @property
+    def deduplication_id(self) -> str | None:
+        """The deduplication id that it holds, or held when it was added."""
+        return self._text(b"deid")
+
+    @property
     def deferred_failure(self) -> str | None:
         """Set: the worker that claims it must fail it with this text, without running it."""
         return self._text(b"defa")

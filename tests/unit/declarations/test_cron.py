@@ -191,3 +191,12 @@ def test_what_is_wrong_is_said(cron: str, message: str) -> None:
         parse_cron(cron)
 
     assert str(raised.value) == message
+
+
+@pytest.mark.parametrize("timezone", ["Mars/Olympus", "", "../etc/passwd", "Europe"])
+def test_an_unknown_time_zone_is_said(timezone: str) -> None:
+    with pytest.raises(ValueError) as raised:
+        next_tick_ms("* * * * *", 0, timezone)
+
+    expected = f"expected an IANA time zone such as Europe/Zurich, got {timezone!r}"
+    assert str(raised.value) == expected
