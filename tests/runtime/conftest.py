@@ -120,7 +120,13 @@ class Rig:
         return [job.id for job in jobs]
 
     def start(self, *queues: str, **given: Any) -> Worker:
-        """Starts a worker on these queues, or on all; `settings` are the Worker's own."""
+        """Starts a worker on these queues, or on all; `given` are the Worker's own arguments."""
+        worker = self.make(*queues, **given)
+        self._running.append((worker, asyncio.create_task(worker.run())))
+        return worker
+
+    def make(self, *queues: str, **given: Any) -> Worker:
+        """Makes a worker without starting it."""
         names = queues or tuple(self.pipeline.queues)
         settings: dict[str, Any] = {
             "pipeline": self.pipeline,
@@ -137,9 +143,7 @@ class Rig:
             "announce": False,
             "on_event": lambda event, fields: self.events.append((event, fields)),
         }
-        worker = Worker(**(settings | given))
-        self._running.append((worker, asyncio.create_task(worker.run())))
-        return worker
+        return Worker(**(settings | given))
 
     def task_of(self, worker: Worker) -> asyncio.Task[None]:
         """The task that runs the worker."""
@@ -179,6 +183,13 @@ class Rig:
             assert not late, f"{job_id} is {now}, not {state}; {self.events}"
             await asyncio.sleep(0.005)
         return await self.stored(job_id, queue)
+
+    async def reaches_attempt(self, job_id: str, attempt: int, queue: str = "orders") -> None:
+        """Waits until so many attempts of a delayed job have failed."""
+        deadline = asyncio.get_running_loop().time() + 4
+        while (await self.stored(job_id, queue)).attempts_made < attempt:
+            assert asyncio.get_running_loop().time() < deadline, self.events
+            await asyncio.sleep(0.005)
 
     async def close(self) -> None:
         """Stops the workers; raises what any of them could not go on from."""
