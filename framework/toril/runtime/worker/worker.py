@@ -25,11 +25,12 @@ from toril.runtime.keys import QueueKeys
 from toril.runtime.sender import AsyncSender
 from toril.runtime.worker.alarms import Alarms
 from toril.runtime.worker.announce import Announcer
+from toril.runtime.worker.execution import Execution
 from toril.runtime.worker.in_hand import JobsInHand
 from toril.runtime.worker.isolation import Isolation
 from toril.runtime.worker.launcher import Launcher
 from toril.runtime.worker.locks import LockKeeper
-from toril.runtime.worker.loop_watch import Blocked, LoopWatch
+from toril.runtime.worker.loop_watch import LoopWatch
 from toril.runtime.worker.markers import MarkerWait
 from toril.runtime.worker.news import News, OnEvent
 from toril.runtime.worker.outbox import Outbox
@@ -97,7 +98,7 @@ class Worker:
         self._alarms = Alarms(clock)
         self._threads = Threads(f"toril-{name}")
         self._outbox = Outbox(sender, clock, self._outage)
-        self._watch = LoopWatch(self._on_blocked)
+        self._watch = LoopWatch(identify=self._find_execution, on_blocked=self._news.blocked)
         self._work = asyncio.Event()
         self._queues = {
             queue.name: self._serve(
@@ -337,7 +338,5 @@ class Worker:
             counts = {"returned": len(swept.returned), "failed": len(swept.failed)}
             self._news.say("jobs_stalled", {"queue": queue, **counts})
 
-    def _on_blocked(self, blocked: Blocked) -> None:
-        held_by = (e for e in self._in_hand.executions() if e.task is blocked.task)
-        execution = next(held_by, None) if blocked.task is not None else None
-        self._news.blocked(execution, blocked.seconds, blocked.where)
+    def _find_execution(self, task: asyncio.Task[Any]) -> Execution | None:
+        return next((e for e in self._in_hand.executions() if e.task is task), None)
