@@ -13,7 +13,8 @@ FLOW = "t:f"
 RUN = "t:r"
 #: On a job that is a step: the step's name.
 STEP = "t:s"
-#: On a step whose data needs results of others: the data as JSON with its expressions.
+#: On a step whose data needs results of others, until it is first claimed: the run's inputs as
+#: JSON. Its `data` shows the declared text meanwhile; only what is declared is ever evaluated.
 STEP_DATA = "t:d"
 #: On a scheduler's record `repeat:<id>`: the project that owns it.
 SCHEDULE_OWNER = "t:p"

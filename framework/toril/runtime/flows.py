@@ -1,0 +1,169 @@
+"""Flows: a run as a tree of BullMQ jobs, what each step is given, and how a run stands.
+
+The last step is the root of BullMQ's tree, the steps it needs are its children. A step's job is
+called RUN.STEP. A step that fails for good fails what needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from toril.declarations.expression import Template, parse_template
+from toril.declarations.flow import Flow, Step
+from toril.declarations.pipeline import Pipeline
+from toril.errors import UnknownName
+from toril.runtime.codec import decode_json, encode_json
+from toril.runtime.job import ClaimedJob, NewJob, ParentLink, StoredJob
+from toril.runtime.job_options import build_opts
+from toril.runtime.keys import parse_job_key
+from toril.runtime.own_fields import FLOW, RUN, STEP, STEP_DATA
+from toril.runtime.schedules import read_tick_ms
+
+#: Takes a job type and data for it; raises AddError for data that it may not have.
+CheckData = Callable[[str, Any], None]
+
+
+def build_run(
+    pipeline: Pipeline,
+    flow: Flow,
+    inputs: Mapping[str, Any],
+    *,
+    run_id: str,
+    now_ms: int,
+    check_data: CheckData | None = None,
+) -> list[NewJob]:
+    """Makes the jobs of a run, each before those it needs; to be added in one call.
+
+    Data that needs results is rendered when its step is claimed; the rest is rendered and checked
+    here. Raises ExpressionError or AddError.
+    """
+    return [
+        _build_step(pipeline, flow, step, parent, inputs, run_id, now_ms, check_data)
+        for step, parent in _walk(flow, flow.last_step, None)
+    ]
+
+
+def step_job_id(run_id: str, step: str) -> str:
+    """Gives the id of a step's job."""
+    return f"{run_id}.{step}"
+
+
+def build_triggered_run(
+    pipeline: Pipeline, job: StoredJob, *, now_ms: int, check_data: CheckData | None = None
+) -> tuple[str, list[NewJob]] | None:
+    """Makes the run that a claimed job stands for if it is the tick of a flow's schedule.
+
+    The run is named after schedule and tick, so a tick that is started again adds nothing. Gives
+    the run's id and its jobs; None for any other job. Raises as `build_run`.
+    """
+    schedule = pipeline.schedules.get(job.repeat_key or "")
+    if schedule is None or schedule.flow is None or job.name != schedule.flow:
+        return None
+    tick_ms = read_tick_ms(job)
+    run_id = f"{schedule.name}-{job.timestamp_ms if tick_ms is None else tick_ms}"
+    data = job.data
+    inputs = data if isinstance(data, Mapping) else {}
+    flow = pipeline.flows[schedule.flow]
+    return run_id, build_run(
+        pipeline, flow, inputs, run_id=run_id, now_ms=now_ms, check_data=check_data
+    )
+
+
+def is_trigger(pipeline: Pipeline, job: StoredJob) -> bool:
+    """Tells whether a job is the tick of a flow's schedule, which has no processor."""
+    schedule = pipeline.schedules.get(job.repeat_key or "")
+    return schedule is not None and schedule.flow is not None and job.name == schedule.flow
+
+
+def needs_rendering(job: StoredJob) -> bool:
+    """Tells whether a job is a step whose data waits for the results it needs."""
+    return STEP_DATA.encode() in job.fields
+
+
+def render_step(pipeline: Pipeline, job: ClaimedJob) -> Any:
+    """Gives the data of a claimed step that `needs_rendering`.
+
+    To be stored with `update_data(..., settles=[STEP_DATA])`, so that later attempts and people
+    see it. Raises UnknownName if the step is not declared any more, ExpressionError if an
+    expression fails.
+    """
+    own = job.own
+    step = _find_step(pipeline, own.get(FLOW, ""), own.get(STEP, ""))
+    results = read_results(job)
+    needs = {name: {"result": results[name]} for name in step.needs if name in results}
+    inputs = decode_json(own[STEP_DATA], f"inputs of run {own.get(RUN)!r}")
+    return parse_template(step.data).render({"inputs": inputs, "needs": needs})
+
+
+def read_results(job: ClaimedJob) -> dict[str, Any]:
+    """Gives results of a job's completed children: by step in a run, else by job id."""
+    run = job.own.get(RUN)
+    start = f"{run}." if run else ""
+    results = {}
+    for key, result in job.children_results.items():
+        _, _, child = parse_job_key(key)
+        results[child.removeprefix(start)] = result
+    return results
+
+
+def _walk(flow: Flow, step: Step, parent: Step | None) -> Iterator[tuple[Step, Step | None]]:
+    yield step, parent
+    for needed in step.needs:
+        yield from _walk(flow, flow.steps[needed], step)
+
+
+def _build_step(
+    pipeline: Pipeline,
+    flow: Flow,
+    step: Step,
+    parent: Step | None,
+    inputs: Mapping[str, Any],
+    run_id: str,
+    now_ms: int,
+    check_data: CheckData | None,
+) -> NewJob:
+    job_type = pipeline.jobs[step.job]
+    own = {FLOW: flow.name, RUN: run_id, STEP: step.name}
+    template = parse_template(step.data)
+    data = _render_at_start(template, step, inputs, check_data)
+    if data is None:
+        own[STEP_DATA] = encode_json(inputs, f"inputs of flow {flow.name!r}").decode()
+        data = encode_json(step.data, f"data of step {step.name!r}")
+    return NewJob(
+        queue=job_type.queue,
+        id=step_job_id(run_id, step.name),
+        name=step.job,
+        data=data,
+        opts=build_opts(job_type),
+        timestamp_ms=now_ms,
+        priority=job_type.priority,
+        parent=None
+        if parent is None
+        else ParentLink(id=step_job_id(run_id, parent.name), queue=pipeline.jobs[parent.job].queue),
+        waits_for_children=bool(step.needs),
+        own=own,
+    )
+
+
+def _render_at_start(
+    template: Template, step: Step, inputs: Mapping[str, Any], check_data: CheckData | None
+) -> bytes | None:
+    if template.uses("needs"):
+        return None
+    data = template.render({"inputs": inputs})
+    if check_data is not None:
+        check_data(step.job, data)
+    return encode_json(data, f"data of step {step.name!r}")
+
+
+def _find_step(pipeline: Pipeline, flow_name: str, step_name: str) -> Step:
+    flow = pipeline.flows.get(flow_name)
+    if flow is None:
+        raise UnknownName(f"flow {flow_name!r} is not declared any more; add it and retry the job")
+    step = flow.steps.get(step_name)
+    if step is None:
+        raise UnknownName(
+            f"flow {flow_name!r} has no step {step_name!r} any more; add it and retry the job"
+        )
+    return step

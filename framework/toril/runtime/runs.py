@@ -1,0 +1,200 @@
+"""How a run of a flow stands: the state, result and error of each step."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from toril.declarations.flow import Flow, Step
+from toril.declarations.pipeline import Pipeline
+from toril.errors import JobNotFound
+from toril.runtime.call import Call
+from toril.runtime.calls.jobs import Ending, read_state
+from toril.runtime.codec import decode_json
+from toril.runtime.flows import step_job_id
+from toril.runtime.keys import QueueKeys, parse_job_key
+from toril.runtime.sender import AsyncSender
+from toril.runtime.states import JobState
+from toril.runtime.sync_sender import SyncSender
+
+_CHILD_FAILED = re.compile(r"child (\S+) failed")
+
+#: How a step's job state is called in a run.
+_STEP_STATES = {
+    JobState.ACTIVE: "active",
+    JobState.COMPLETED: "completed",
+    JobState.FAILED: "failed",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepView:
+    """One step of a run."""
+
+    #: waiting, active, completed, failed; skipped: its job was removed before it ended.
+    state: str
+    #: The job's id.
+    job: str
+    queue: str
+    result: Any = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunView:
+    """A run at one instant."""
+
+    run: str
+    flow: str
+    #: waiting, active, completed or failed.
+    state: str
+    steps: Mapping[str, StepView]
+
+    def as_json(self) -> dict[str, Any]:
+        """Gives what `toril flow start --wait` prints."""
+        steps = {
+            name: {
+                "state": step.state,
+                "job": step.job,
+                "result": step.result,
+                "error": step.error,
+            }
+            for name, step in self.steps.items()
+        }
+        return {"run": self.run, "flow": self.flow, "state": self.state, "steps": steps}
+
+
+async def read_run(
+    sender: AsyncSender,
+    pipeline: Pipeline,
+    flow: Flow,
+    run_id: str,
+    *,
+    ending: Ending | None = None,
+) -> RunView:
+    """Reads how a run stands; raises JobNotFound if no job of it is left.
+
+    `ending` is how its last step ended, for who waited for it and where it is not kept.
+    """
+    reading = _Reading(pipeline, flow, run_id, ending)
+    reading.take_states(await sender.send_many(reading.list_state_calls(), return_exceptions=True))
+    reading.take_notes(await sender.send_many(reading.list_note_calls()))
+    return reading.view()
+
+
+def read_run_sync(
+    sender: SyncSender,
+    pipeline: Pipeline,
+    flow: Flow,
+    run_id: str,
+    *,
+    ending: Ending | None = None,
+) -> RunView:
+    """Reads how a run stands, blocking; otherwise as `read_run`."""
+    reading = _Reading(pipeline, flow, run_id, ending)
+    reading.take_states(sender.send_many(reading.list_state_calls(), return_exceptions=True))
+    reading.take_notes(sender.send_many(reading.list_note_calls()))
+    return reading.view()
+
+
+class _Reading:
+    """The two rounds of reading a run: where its jobs are; what is noted of those that are gone."""
+
+    def __init__(self, pipeline: Pipeline, flow: Flow, run_id: str, ending: Ending | None) -> None:
+        self._pipeline = pipeline
+        self._flow = flow
+        self._run_id = run_id
+        self._endings: dict[str, Ending] = {}
+        if ending is not None:
+            self._endings[flow.last_step.name] = ending
+        self._gone: list[Step] = []
+
+    def list_state_calls(self) -> list[Call[Ending]]:
+        return [
+            read_state(self._keys(step), step_job_id(self._run_id, step.name))
+            for step in self._flow.steps.values()
+        ]
+
+    def take_states(self, replies: list[Ending | Exception]) -> None:
+        for step, reply in zip(self._flow.steps.values(), replies, strict=True):
+            if isinstance(reply, Ending):
+                self._endings[step.name] = reply
+            elif not isinstance(reply, JobNotFound):
+                raise reply
+            elif step.name not in self._endings:
+                self._gone.append(step)
+        if not self._endings:
+            raise JobNotFound(f"no run {self._run_id!r} of flow {self._flow.name!r}")
+
+    def list_note_calls(self) -> list[Call[bytes | None]]:
+        """Asks the step that needs a gone one for the result it was given."""
+        calls = []
+        for step in self._gone:
+            needing = self._flow.dependent_of(step.name) or step
+            keys = self._keys(needing)
+            noted_at = keys.processed(step_job_id(self._run_id, needing.name))
+            child = self._keys(step).job(step_job_id(self._run_id, step.name))
+            calls.append(Call(None, (), ("HGET", noted_at, child), _as_is))
+        return calls
+
+    def take_notes(self, results: list[bytes | None]) -> None:
+        for step, result in zip(self._gone, results, strict=True):
+            if result is not None:
+                self._endings[step.name] = Ending(JobState.COMPLETED, result)
+
+    def view(self) -> RunView:
+        steps = {step.name: self._view_step(step) for step in self._flow.steps.values()}
+        return RunView(
+            run=self._run_id,
+            flow=self._flow.name,
+            state=_describe_run(steps, self._flow.last_step.name),
+            steps=steps,
+        )
+
+    def _view_step(self, step: Step) -> StepView:
+        where = {"job": step_job_id(self._run_id, step.name), "queue": self._keys(step).queue}
+        ending = self._endings.get(step.name)
+        if ending is None:
+            return StepView(state=self._guess_gone(step), **where)
+        return StepView(
+            state=_STEP_STATES.get(ending.state, "waiting"),
+            result=None if ending.result is None else decode_json(ending.result, "result"),
+            error=self._word_error(ending.reason),
+            **where,
+        )
+
+    def _guess_gone(self, step: Step) -> str:
+        """A step whose job is gone has ended well if what needs it has."""
+        needing = self._flow.dependent_of(step.name)
+        while needing is not None:
+            ending = self._endings.get(needing.name)
+            if ending is not None:
+                return "completed" if ending.state is JobState.COMPLETED else "skipped"
+            needing = self._flow.dependent_of(needing.name)
+        return "skipped"
+
+    def _word_error(self, reason: str | None) -> str | None:
+        """Names the step where BullMQ names the child's key."""
+        match = _CHILD_FAILED.fullmatch(reason or "")
+        if match is None:
+            return reason
+        _, _, child = parse_job_key(match[1])
+        return f"step {child.removeprefix(f'{self._run_id}.')!r} failed"
+
+    def _keys(self, step: Step) -> QueueKeys:
+        queue = self._pipeline.jobs[step.job].queue
+        return QueueKeys(self._pipeline.redis.prefix, queue)
+
+
+def _as_is(reply: bytes | None) -> bytes | None:
+    return reply
+
+
+def _describe_run(steps: Mapping[str, StepView], last: str) -> str:
+    if steps[last].state in ("completed", "failed"):
+        return steps[last].state
+    if any(step.state in ("active", "completed", "failed") for step in steps.values()):
+        return "active"
+    return "waiting"
