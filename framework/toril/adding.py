@@ -18,15 +18,22 @@ from toril.declarations.instants import format_instant, parse_instant_ms, to_ms
 from toril.declarations.names import find_named
 from toril.declarations.pipeline import Pipeline
 from toril.declarations.units import format_duration, parse_duration_ms
-from toril.errors import AddError, PayloadTooLarge
+from toril.errors import AddError, InvalidData, PayloadTooLarge
 from toril.runtime.calls.add import MAX_PRIORITY
 from toril.runtime.codec import decode_json, encode_json, generate_job_id, validate_job_id
+from toril.runtime.flows import build_run
 from toril.runtime.job import NewJob
 from toril.runtime.job_options import build_opts
 
 #: What one script call takes, so that it does not keep the server from others for long.
 CHUNK_JOBS = 1_000
 CHUNK_BYTES = 8 * 1024 * 1024
+
+#: A lost reply to `add` is asked for again after these pauses: an id that is there adds nothing.
+ADD_AGAIN_AFTER_S = (0.05, 0.2, 0.5)
+
+#: The data of a job that is added without any.
+EMPTY: dict[str, Any] = {}
 
 #: A pause or a patience: seconds, a duration such as "5s", or a timedelta.
 Span = float | str | timedelta
@@ -85,9 +92,33 @@ class JobBuilder:
             lifo=options.lifo,
         )
 
-    def check(self, job: NewJob) -> None:
-        """Raises UnknownName or AddError unless a job that someone else made may be added."""
-        _check_data(self._mould(job.name), job.data)
+    def build_run(
+        self, flow: str, inputs: Any, *, run_id: str | None = None, now_ms: int
+    ) -> tuple[str, list[NewJob]]:
+        """Checks and makes the jobs of a flow's run, and gives its id.
+
+        Raises UnknownName, AddError, or ExpressionError where a step's data cannot be computed.
+        """
+        declared = find_named("flow", flow, self._pipeline.flows)
+        what = f"inputs of flow {flow!r}"
+        encoded = encode_json(inputs, what)
+        if not isinstance(inputs, Mapping):
+            raise InvalidData(f"expected {what} to be an object, got {inputs!r}")
+        DataSchema(declared.inputs, what=what).check(decode_json(encoded))
+        run_id = generate_job_id(now_ms) if run_id is None else validate_job_id(run_id)
+        jobs = build_run(
+            self._pipeline,
+            declared,
+            inputs,
+            run_id=run_id,
+            now_ms=now_ms,
+            check_data=self.check_data,
+        )
+        return run_id, jobs
+
+    def check_data(self, job_type: str, data: Any) -> None:
+        """Raises UnknownName or AddError unless a job of the type may carry the data."""
+        _encode(self._mould(job_type), data, None)
 
     def _mould(self, name: str) -> _Mould:
         mould = self._moulds.get(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from toril.adding import (
     read_span_ms,
 )
 from toril.declarations.backoff import Backoff
+from toril.declarations.flow import Flow, Step
 from toril.declarations.job_type import JobType, Retry
 from toril.declarations.pipeline import Pipeline
 from toril.declarations.queue import Queue
@@ -171,11 +173,64 @@ def test_a_tuple_is_checked_as_the_list_it_becomes() -> None:
     assert JobBuilder(pipeline).build("list", (1, 2), now_ms=NOW_MS).data == b"[1,2]"
 
 
-def test_a_job_of_a_flow_is_checked_like_any_other(builder: JobBuilder) -> None:
-    step = NewJob(queue="orders", id="r.s", name="sync", data=b"{}", timestamp_ms=NOW_MS)
+FLOW = Flow(
+    name="daily",
+    inputs={"type": "object", "required": ["user"], "properties": {"user": {"type": "string"}}},
+    steps={
+        "load": Step(name="load", job="sync", data={"user": "${{ inputs.user }}"}),
+        "sum": Step(name="sum", job="any", needs=("load",), data="${{ needs.load.result }}"),
+    },
+)
 
-    with pytest.raises(InvalidData):
-        builder.check(step)
+
+@pytest.fixture
+def flow_builder() -> JobBuilder:
+    return JobBuilder(replace(PIPELINE, flows={"daily": FLOW}))
+
+
+def test_a_run_is_one_list_of_jobs_under_one_id(flow_builder: JobBuilder) -> None:
+    run_id, jobs = flow_builder.build_run("daily", {"user": "u1"}, run_id="r1", now_ms=NOW_MS)
+
+    assert run_id == "r1"
+    assert [job.id for job in jobs] == ["r1.sum", "r1.load"]
+    assert jobs[1].data == b'{"user":"u1"}'
+
+
+@pytest.mark.parametrize(
+    ("flow", "inputs", "run_id", "error", "sentence"),
+    [
+        ("dayly", {}, None, UnknownName, "no flow 'dayly'; did you mean 'daily'?"),
+        ("daily", {}, None, InvalidData, "inputs of flow 'daily': missing key 'user'"),
+        (
+            "daily",
+            [1],
+            None,
+            InvalidData,
+            "expected inputs of flow 'daily' to be an object, got [1]",
+        ),
+        (
+            "daily",
+            {"user": "u" * 40},
+            None,
+            PayloadTooLarge,
+            "data of job 'sync' is 51 bytes of JSON, and queue 'orders' takes at most 40; "
+            "store it elsewhere and pass where, or raise the queue's max_payload",
+        ),
+        ("daily", {"user": "u"}, "7", InvalidJobId, "job id '7' is an integer, which would"),
+    ],
+)
+def test_a_run_that_cannot_be_stored_is_refused(
+    flow_builder: JobBuilder,
+    flow: str,
+    inputs: Any,
+    run_id: str | None,
+    error: type[Exception],
+    sentence: str,
+) -> None:
+    with pytest.raises(error) as caught:
+        flow_builder.build_run(flow, inputs, run_id=run_id, now_ms=NOW_MS)
+
+    assert str(caught.value).startswith(sentence)
 
 
 def test_jobs_are_cut_by_number_and_by_size() -> None:

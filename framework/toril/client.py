@@ -1,0 +1,248 @@
+"""The asyncio client: adds jobs of one pipeline, starts its flows, looks at its jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from toril.adding import (
+    ADD_AGAIN_AFTER_S,
+    EMPTY,
+    AddOptions,
+    Instant,
+    JobBuilder,
+    Span,
+    cut_into_chunks,
+)
+from toril.clock import Clock, SystemClock
+from toril.declarations.pipeline import Pipeline
+from toril.errors import JobNotFound, RedisUnavailable
+from toril.opening import DEFAULT_DIRECTORY, Server, Setup, load_setup, tell_added
+from toril.outgoing import Outgoing
+from toril.plugins.observers import Observers
+from toril.runtime.call import Call
+from toril.runtime.calls import jobs as job_calls
+from toril.runtime.calls.add import Added, add_jobs
+from toril.runtime.connection import check_server, connect, is_temporary, measure_offset_ms
+from toril.runtime.job import NewJob, StoredJob
+from toril.runtime.keys import QueueKeys
+from toril.runtime.sender import AsyncSender
+from toril.runtime.states import JobState
+
+T = TypeVar("T")
+
+
+class Client:
+    """Adds jobs and looks at them.
+
+    `async with Client.from_config("pipelines") as client:` for applications, or `open` and `close`
+    where these come at different places. With `sender` and `connect_blocking` it uses connections
+    that someone else opened and will close; a worker gives its jobs such a client.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        sender: AsyncSender | None = None,
+        connect_blocking: Callable[[], Any] | None = None,
+        clock: Clock | None = None,
+        observers: Observers | None = None,
+    ) -> None:
+        self.pipeline = pipeline
+        self.clock = clock or SystemClock()
+        self._sender = sender
+        self._connect_blocking = connect_blocking
+        self._observers = observers
+        self._builder = JobBuilder(pipeline)
+        self._outgoing = Outgoing(self._store)
+        self._setup: Setup | None = None
+        self._server: Server | None = None
+
+    @classmethod
+    def from_config(cls, place: str | Path = DEFAULT_DIRECTORY) -> Client:
+        """Reads the configuration in a directory; the client connects when it is opened.
+
+        Raises ConfigurationError with every problem.
+        """
+        setup = load_setup(place)
+        client = cls(setup.pipeline, observers=setup.make_observers())
+        client._setup = setup
+        return client
+
+    async def __aenter__(self) -> Client:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Connects, starting the embedded server if that is meant; raises RedisUnavailable."""
+        if self._sender is not None or self._setup is None:
+            return
+        server = await asyncio.to_thread(self._setup.open_server)
+        redis = connect(server.url)
+        try:
+            await check_server(redis)
+            if isinstance(self.clock, SystemClock):
+                self.clock.offset_ms = await measure_offset_ms(redis)
+        except BaseException:
+            await redis.aclose()
+            await asyncio.to_thread(server.close)
+            raise
+        self._server = server
+        self._sender = AsyncSender(redis)
+        self._connect_blocking = lambda: connect(server.url, blocking=True)
+
+    async def close(self) -> None:
+        """Sends what was added, waits for hooks, and disconnects; may come twice."""
+        await self._outgoing.drain()
+        if self._observers is not None:
+            await self._observers.drain()
+        server, self._server = self._server, None
+        if server is None:
+            return
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            await sender.redis.aclose()
+        await asyncio.to_thread(server.close)
+
+    async def add(
+        self,
+        job_type: str,
+        data: Any = EMPTY,
+        *,
+        id: str | None = None,
+        delay: Span | None = None,
+        at: Instant | None = None,
+        priority: int | None = None,
+        lifo: bool = False,
+    ) -> JobHandle:
+        """Adds a job; it is stored when this returns.
+
+        `data` is any JSON, `{}` if it is left out. `delay` is seconds, a duration or a timedelta,
+        `at` an aware datetime or ISO 8601 text, which is read in `defaults.timezone` unless it
+        names a zone. An `id` that exists adds nothing: the handle's `created` is False then.
+        Raises UnknownName or AddError, and nothing is stored.
+        """
+        options = AddOptions(id=id, delay=delay, at=at, priority=priority, lifo=lifo)
+        job = self._builder.build(job_type, data, options, now_ms=self.clock.now_ms())
+        added = await self._outgoing.put(job)
+        # A new id is never there before; only a repeated call could say so.
+        created = added.created or id is None
+        if created:
+            tell_added(self._observers, [job])
+        return JobHandle(self, job.queue, job.id, created=created)
+
+    async def add_many(self, job_type: str, rows: Iterable[Any]) -> list[JobHandle]:
+        """Adds a job for each row of data, a thousand in a round trip.
+
+        All rows are checked before the first is stored.
+        """
+        now_ms = self.clock.now_ms()
+        jobs = [self._builder.build(job_type, row, now_ms=now_ms) for row in rows]
+        for chunk in cut_into_chunks(jobs):
+            await self._store(chunk)
+            tell_added(self._observers, chunk)
+        return [JobHandle(self, job.queue, job.id, created=True) for job in jobs]
+
+    def job(self, queue: str, id: str) -> JobHandle:
+        """Gives the handle of a job, there or not."""
+        return JobHandle(self, queue, id, created=False)
+
+    def keys(self, queue: str) -> QueueKeys:
+        """Gives the keys of a queue, as calls take them."""
+        return QueueKeys(self.pipeline.redis.prefix, queue)
+
+    async def send(self, call: Call[T]) -> T:
+        """Sends a call and gives its reply."""
+        try:
+            return await self._open_sender().send(call)
+        except RedisUnavailable:
+            await self._revive()
+            raise
+
+    def _open_sender(self) -> AsyncSender:
+        if self._sender is None:
+            raise RedisUnavailable("the client is not open; use `async with` or await `open()`")
+        return self._sender
+
+    async def _revive(self) -> None:
+        if self._server is not None:
+            await asyncio.to_thread(self._server.revive)
+
+    async def _store(self, jobs: Sequence[NewJob]) -> list[Added]:
+        """Adds jobs in one call; asks again when the reply is lost."""
+        call = add_jobs(self.pipeline.redis.prefix, jobs, now_ms=self.clock.now_ms())
+        for pause_s in ADD_AGAIN_AFTER_S:
+            try:
+                added = await self.send(call)
+                break
+            except RedisUnavailable as error:
+                if not is_temporary(error):
+                    raise
+                await asyncio.sleep(pause_s)
+        else:
+            added = await self.send(call)
+        return added
+
+
+class JobHandle:
+    """One job, wherever it is by now."""
+
+    __slots__ = ("_client", "_keys", "created", "id", "queue")
+
+    def __init__(self, client: Client, queue: str, job_id: str, *, created: bool) -> None:
+        self._client = client
+        self._keys = client.keys(queue)
+        self.queue = queue
+        self.id = job_id
+        #: Whether this `add` stored it, rather than finding the id there.
+        self.created = created
+
+    def __repr__(self) -> str:
+        return f"JobHandle(queue={self.queue!r}, id={self.id!r})"
+
+    async def state(self) -> JobState:
+        """Gives its state, `unknown` if it is not there (any more)."""
+        try:
+            return (await self._client.send(job_calls.read_state(self._keys, self.id))).state
+        except JobNotFound:
+            return JobState.UNKNOWN
+
+    async def refresh(self) -> StoredJob:
+        """Reads the job as it is now; raises JobNotFound."""
+        job = await self._client.send(job_calls.read_job(self._keys, self.id))
+        if job is None:
+            raise JobNotFound(f"no job {self.id!r} in queue {self.queue!r}")
+        return job
+
+    async def progress(self) -> Any:
+        """Gives what it last told of how far it is, 0 before that; raises JobNotFound."""
+        return (await self.refresh()).progress
+
+    async def logs(self) -> list[str]:
+        """Gives the lines it logged, oldest first."""
+        return await self._client.send(job_calls.get_logs(self._keys, self.id))
+
+    async def retry(self) -> None:
+        """Runs a finished job again, with all its attempts; raises JobNotFound or WrongState."""
+        now_ms = self._client.clock.now_ms()
+        await self._client.send(job_calls.retry_job(self._keys, self.id, now_ms=now_ms))
+
+    async def promote(self) -> None:
+        """Makes a delayed job due now; raises JobNotFound or WrongState."""
+        await self._client.send(job_calls.promote(self._keys, self.id))
+
+    async def remove(self) -> None:
+        """Removes the job and its children; raises JobNotFound, or WrongState for an active one."""
+        await self._client.send(job_calls.remove_job(self._keys, self.id))

@@ -1,0 +1,220 @@
+"""The blocking client: the same as `toril.client` without await, for scripts and web views."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from toril.adding import (
+    ADD_AGAIN_AFTER_S,
+    EMPTY,
+    AddOptions,
+    Instant,
+    JobBuilder,
+    Span,
+    cut_into_chunks,
+)
+from toril.clock import Clock, SystemClock
+from toril.declarations.pipeline import Pipeline
+from toril.errors import JobNotFound, RedisUnavailable
+from toril.opening import DEFAULT_DIRECTORY, Server, load_setup, tell_added
+from toril.plugins.observers import Observers
+from toril.runtime.call import Call
+from toril.runtime.calls import jobs as job_calls
+from toril.runtime.calls.add import Added, add_jobs
+from toril.runtime.connection import (
+    check_server_sync,
+    connect_sync,
+    is_temporary,
+    measure_offset_ms_sync,
+)
+from toril.runtime.job import NewJob, StoredJob
+from toril.runtime.keys import QueueKeys
+from toril.runtime.states import JobState
+from toril.runtime.sync_sender import SyncSender
+
+T = TypeVar("T")
+
+
+class SyncClient:
+    """Adds jobs and looks at them; any number of threads may share one.
+
+    `with SyncClient.from_config("pipelines") as client:`, or `close` where the end comes at another
+    place. With `sender` and `connect_blocking` it uses connections that someone else opened.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        sender: SyncSender,
+        connect_blocking: Callable[[], Any],
+        clock: Clock | None = None,
+        observers: Observers | None = None,
+    ) -> None:
+        self.pipeline = pipeline
+        self.clock = clock or SystemClock()
+        self._sender = sender
+        self._connect_blocking = connect_blocking
+        self._observers = observers
+        self._builder = JobBuilder(pipeline)
+        self._server: Server | None = None
+
+    @classmethod
+    def from_config(cls, place: str | Path = DEFAULT_DIRECTORY) -> SyncClient:
+        """Reads the configuration in a directory and connects.
+
+        Raises ConfigurationError with every problem, or RedisUnavailable.
+        """
+        setup = load_setup(place)
+        server = setup.open_server()
+        redis = connect_sync(server.url)
+        clock = SystemClock()
+        try:
+            check_server_sync(redis)
+            clock.offset_ms = measure_offset_ms_sync(redis)
+        except BaseException:
+            redis.close()
+            server.close()
+            raise
+        client = cls(
+            setup.pipeline,
+            sender=SyncSender(redis),
+            connect_blocking=lambda: connect_sync(server.url, blocking=True),
+            clock=clock,
+            observers=setup.make_observers(),
+        )
+        client._server = server
+        return client
+
+    def __enter__(self) -> SyncClient:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Disconnects, if the client connected itself; may come twice."""
+        server, self._server = self._server, None
+        if server is not None:
+            self._sender.redis.close()
+            server.close()
+
+    def add(
+        self,
+        job_type: str,
+        data: Any = EMPTY,
+        *,
+        id: str | None = None,
+        delay: Span | None = None,
+        at: Instant | None = None,
+        priority: int | None = None,
+        lifo: bool = False,
+    ) -> SyncJobHandle:
+        """Adds a job; see `Client.add`."""
+        options = AddOptions(id=id, delay=delay, at=at, priority=priority, lifo=lifo)
+        job = self._builder.build(job_type, data, options, now_ms=self.clock.now_ms())
+        (added,) = self._store([job])
+        # A new id is never there before; only a repeated call could say so.
+        created = added.created or id is None
+        if created:
+            tell_added(self._observers, [job])
+        return SyncJobHandle(self, job.queue, job.id, created=created)
+
+    def add_many(self, job_type: str, rows: Iterable[Any]) -> list[SyncJobHandle]:
+        """Adds a job for each row of data, a thousand in a round trip; see `Client.add_many`."""
+        now_ms = self.clock.now_ms()
+        jobs = [self._builder.build(job_type, row, now_ms=now_ms) for row in rows]
+        for chunk in cut_into_chunks(jobs):
+            self._store(chunk)
+            tell_added(self._observers, chunk)
+        return [SyncJobHandle(self, job.queue, job.id, created=True) for job in jobs]
+
+    def job(self, queue: str, id: str) -> SyncJobHandle:
+        """Gives the handle of a job, there or not."""
+        return SyncJobHandle(self, queue, id, created=False)
+
+    def keys(self, queue: str) -> QueueKeys:
+        """Gives the keys of a queue, as calls take them."""
+        return QueueKeys(self.pipeline.redis.prefix, queue)
+
+    def send(self, call: Call[T]) -> T:
+        """Sends a call and gives its reply."""
+        try:
+            return self._sender.send(call)
+        except RedisUnavailable:
+            if self._server is not None:
+                self._server.revive()
+            raise
+
+    def _store(self, jobs: Sequence[NewJob]) -> list[Added]:
+        """Adds jobs in one call; asks again when the reply is lost."""
+        call = add_jobs(self.pipeline.redis.prefix, jobs, now_ms=self.clock.now_ms())
+        for pause_s in ADD_AGAIN_AFTER_S:
+            try:
+                return self.send(call)
+            except RedisUnavailable as error:
+                if not is_temporary(error):
+                    raise
+                time.sleep(pause_s)
+        return self.send(call)
+
+
+class SyncJobHandle:
+    """One job, wherever it is by now; see `JobHandle`."""
+
+    __slots__ = ("_client", "_keys", "created", "id", "queue")
+
+    def __init__(self, client: SyncClient, queue: str, job_id: str, *, created: bool) -> None:
+        self._client = client
+        self._keys = client.keys(queue)
+        self.queue = queue
+        self.id = job_id
+        #: Whether this `add` stored it, rather than finding the id there.
+        self.created = created
+
+    def __repr__(self) -> str:
+        return f"SyncJobHandle(queue={self.queue!r}, id={self.id!r})"
+
+    def state(self) -> JobState:
+        """Gives its state, `unknown` if it is not there (any more)."""
+        try:
+            return self._client.send(job_calls.read_state(self._keys, self.id)).state
+        except JobNotFound:
+            return JobState.UNKNOWN
+
+    def refresh(self) -> StoredJob:
+        """Reads the job as it is now; raises JobNotFound."""
+        job = self._client.send(job_calls.read_job(self._keys, self.id))
+        if job is None:
+            raise JobNotFound(f"no job {self.id!r} in queue {self.queue!r}")
+        return job
+
+    def progress(self) -> Any:
+        """Gives what it last told of how far it is, 0 before that; raises JobNotFound."""
+        return self.refresh().progress
+
+    def logs(self) -> list[str]:
+        """Gives the lines it logged, oldest first."""
+        return self._client.send(job_calls.get_logs(self._keys, self.id))
+
+    def retry(self) -> None:
+        """Runs a finished job again, with all its attempts; raises JobNotFound or WrongState."""
+        now_ms = self._client.clock.now_ms()
+        self._client.send(job_calls.retry_job(self._keys, self.id, now_ms=now_ms))
+
+    def promote(self) -> None:
+        """Makes a delayed job due now; raises JobNotFound or WrongState."""
+        self._client.send(job_calls.promote(self._keys, self.id))
+
+    def remove(self) -> None:
+        """Removes the job and its children; raises JobNotFound, or WrongState for an active one."""
+        self._client.send(job_calls.remove_job(self._keys, self.id))
