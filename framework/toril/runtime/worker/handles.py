@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from toril.runtime.job import ClaimedJob
+from toril.runtime.own_fields import RUN
+from toril.runtime.schedules import read_tick_ms
 
 
 class Reports(Protocol):
@@ -84,14 +86,12 @@ class _Facts:
 
     @property
     def tick(self) -> datetime | None:
-        if self._job.repeat_key is None:
-            return None
-        _, _, tick_ms = self._job.id.rpartition(":")
-        return _instant(int(tick_ms)) if tick_ms.isdigit() else None
+        tick_ms = read_tick_ms(self._job)
+        return None if tick_ms is None else _instant(tick_ms)
 
     @property
     def flow(self) -> str | None:
-        return self._job.own.get("t:r")
+        return self._job.own.get(RUN)
 
     def result_of(self, step: str) -> Any:
         """Gives a needed step's result; raises KeyError for a step that is not needed."""

@@ -84,11 +84,13 @@ class Launcher:
         if self._preparation.is_needed(job):
             await self._preparation.prepare(job)
             if self._preparation.is_trigger(job):
+                self._news.started(execution)
                 return await self._preparation.start_flow(job)
         plan = execution.plan
         if plan is None:
             raise Unrecoverable(self._preparation.explain_missing(job))
-        handle = self._make_handle(execution, plan)
+        data = await self._preparation.read_data(job)
+        handle = self._make_handle(execution, plan, data)
         self._news.started(execution)
         if plan.runs_in_thread:
             return await self._run_in_thread(execution, plan, handle)
@@ -96,11 +98,13 @@ class Launcher:
             return await _call(plan, handle)
         return await self._run_in_time(execution, plan, handle)
 
-    def _make_handle(self, execution: Execution, plan: Plan) -> RunningJob | RunningThreadJob:
+    def _make_handle(
+        self, execution: Execution, plan: Plan, data: Any
+    ) -> RunningJob | RunningThreadJob:
         make = RunningThreadJob if plan.runs_in_thread else RunningJob
         execution.handle = make(
             execution.job,
-            data=self._preparation.read_data(execution.job),
+            data=data,
             attempts=allowed_attempts(execution.job, plan.job_type.retry),
             results=self._preparation.read_results(execution.job),
             client=self._client,

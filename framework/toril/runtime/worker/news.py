@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from toril.clock import Clock
 from toril.plugins.observers import Observers
+from toril.runtime.job import ClaimedJob, NewJob
 from toril.runtime.outcomes import Completed, Failed, GivenBack, Postponed, Retried
 from toril.runtime.worker.execution import Execution
 
@@ -99,6 +100,19 @@ class News:
             self._tell("loop_blocked", execution, blocked_s=seconds, where=where)
         else:
             self.say("loop_blocked", {"blocked_s": seconds, "where": where})
+
+    def flow_started(self, trigger: ClaimedJob, run: str, jobs: Sequence[NewJob]) -> None:
+        """`flow_started`: `queue job flow run`; the hook is told of each job that was added."""
+        for job in jobs:
+            where = {"queue": job.queue, "job_id": job.id}
+            self._observers.notify("toril_job_added", **where, job_type=job.name)
+        fields = {"queue": trigger.queue, "job": trigger.id, "flow": trigger.name, "run": run}
+        self.say("flow_started", fields)
+
+    def schedule_ended(self, job: ClaimedJob, error: Exception) -> None:
+        """`schedule_ended`: a peer stored what has no next tick; `queue job schedule error`."""
+        fields = {"queue": job.queue, "job": job.id, "schedule": job.repeat_key}
+        self.say("schedule_ended", {**fields, "error": str(error)})
 
     def _notify(self, hook: str, execution: Execution, **fields: Any) -> None:
         where = {"queue": execution.served.name, "job_id": execution.job.id}

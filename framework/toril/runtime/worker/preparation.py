@@ -1,4 +1,4 @@
-"""What comes between a job's claim and its run."""
+"""What comes between a job's claim and its run: its schedule's next tick, its data, its results."""
 
 from __future__ import annotations
 
@@ -7,56 +7,125 @@ from typing import Any
 
 from toril.clock import Clock
 from toril.declarations.pipeline import Pipeline
-from toril.errors import InvalidData, Unrecoverable
+from toril.errors import InvalidData, TorilError, Unrecoverable
 from toril.plugins.descriptors import Processor
+from toril.runtime.calls.add import add_jobs
+from toril.runtime.calls.jobs import update_data
+from toril.runtime.codec import encode_json
+from toril.runtime.flows import (
+    CheckData,
+    build_triggered_run,
+    is_trigger,
+    needs_rendering,
+    read_results,
+    render_step,
+)
 from toril.runtime.job import ClaimedJob
+from toril.runtime.keys import QueueKeys
+from toril.runtime.own_fields import STEP_DATA
+from toril.runtime.schedules import follow_tick
+from toril.runtime.worker.news import News
 from toril.runtime.worker.outbox import Outbox
 from toril.runtime.worker.plans import explain_missing
 
-_DEFERRED_FAILURE, _REPEATED = b"defa", b"rjk"
+_REPEATED, _DEFERRED_FAILURE, _STEP_DATA = b"rjk", b"defa", STEP_DATA.encode()
 
 
 class Preparation:
-    """Keeps schedules going, starts flows, and reads what a step is given."""
+    """Keeps schedules going, starts flows, and reads what a job is given."""
 
     def __init__(
         self,
         *,
         pipeline: Pipeline,
         processors: Mapping[str, Processor],
+        check_data: CheckData | None,
         outbox: Outbox,
         clock: Clock,
+        news: News,
     ) -> None:
         self._pipeline = pipeline
         self._processors = processors
+        self._check_data = check_data
         self._outbox = outbox
         self._clock = clock
+        self._news = news
 
     def is_needed(self, job: ClaimedJob) -> bool:
-        """Whether the job is more than data for its processor."""
-        return _DEFERRED_FAILURE in job.fields or _REPEATED in job.fields
+        """Whether the job is more than data for its processor; few are."""
+        fields = job.fields
+        return _REPEATED in fields or _DEFERRED_FAILURE in fields or _STEP_DATA in fields
 
     async def prepare(self, job: ClaimedJob) -> None:
-        """Adds the next iteration of its schedule; raises if the job must fail without running."""
+        """Adds its schedule's next tick; raises Unrecoverable if the job must fail without running.
+
+        The tick comes first: a schedule goes on whatever becomes of one job.
+        """
+        if job.repeat_key is not None:
+            await self._follow_schedule(job)
         if job.deferred_failure is not None:
             raise Unrecoverable(job.deferred_failure)
 
     def is_trigger(self, job: ClaimedJob) -> bool:
-        return False
+        """Whether the job stands for a flow that is to be started."""
+        return is_trigger(self._pipeline, job)
 
-    async def start_flow(self, job: ClaimedJob) -> Any:
-        return None
-
-    def read_data(self, job: ClaimedJob) -> Any:
-        """Gives the job's data; raises Unrecoverable if a peer stored what cannot be read."""
+    async def start_flow(self, job: ClaimedJob) -> dict[str, str]:
+        """Starts the flow and gives what the trigger's result is; twice does no more than once."""
+        now_ms = self._clock.now_ms()
         try:
-            return job.data
+            run = build_triggered_run(
+                self._pipeline, job, now_ms=now_ms, check_data=self._check_data
+            )
+        except TorilError as error:
+            raise Unrecoverable(f"flow {job.name!r} cannot be started: {error}") from error
+        assert run is not None
+        run_id, jobs = run
+        added = await self._outbox.send(add_jobs(self._pipeline.redis.prefix, jobs, now_ms=now_ms))
+        self._news.flow_started(
+            job, run_id, [new for new, a in zip(jobs, added, strict=True) if a.created]
+        )
+        return {"run": run_id}
+
+    async def read_data(self, job: ClaimedJob) -> Any:
+        """Gives the job's data; that of a step is made of the results it needs, and stored.
+
+        Raises Unrecoverable for data that cannot be made or read: another attempt has the same.
+        """
+        try:
+            if not needs_rendering(job):
+                return job.data
+            data = render_step(self._pipeline, job)
+            encoded = encode_json(data, "data")
+            if self._check_data is not None:
+                self._check_data(job.name, data)
         except InvalidData as error:
             raise Unrecoverable(f"the job's data cannot be read: {error}") from error
+        except TorilError as error:
+            raise Unrecoverable(f"the job's data cannot be made: {error}") from error
+        keys = QueueKeys(self._pipeline.redis.prefix, job.queue)
+        await self._outbox.send(update_data(keys, job.id, encoded, settles=[STEP_DATA]))
+        return data
 
     def read_results(self, job: ClaimedJob) -> Mapping[str, Any]:
-        return job.children_results
+        """Gives the results of needed steps by step, of other children by job id."""
+        if not job.children:
+            return {}
+        try:
+            return read_results(job)
+        except (InvalidData, ValueError) as error:
+            raise Unrecoverable(f"a result the job needs cannot be read: {error}") from error
 
     def explain_missing(self, job: ClaimedJob) -> str:
         """Says why the job cannot run here, and what to do."""
         return explain_missing(self._pipeline, job.queue, job.name, self._processors)
+
+    async def _follow_schedule(self, job: ClaimedJob) -> None:
+        keys = QueueKeys(self._pipeline.redis.prefix, job.queue)
+        try:
+            call = follow_tick(keys, job, now_ms=self._clock.now_ms())
+        except (InvalidData, ValueError) as error:
+            self._news.schedule_ended(job, error)
+            return
+        if call is not None:
+            await self._outbox.send(call)

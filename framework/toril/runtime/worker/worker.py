@@ -21,6 +21,7 @@ from toril.plugins.descriptors import Processor
 from toril.plugins.observers import Observers
 from toril.runtime.calls.locks import Swept
 from toril.runtime.calls.queues import open_queues
+from toril.runtime.flows import CheckData
 from toril.runtime.keys import QueueKeys
 from toril.runtime.sender import AsyncSender
 from toril.runtime.worker.alarms import Alarms
@@ -55,7 +56,8 @@ class Worker:
 
     `adopt`, pairs of queue and token, makes it an isolation worker: it takes over the jobs active
     under those tokens (its own counts: jobs moved to it before it started), runs them one at a
-    time, claims nothing else and ends. `on_event` takes stable names and fields, see `News` and
+    time, claims nothing else and ends. `check_data` holds data that a flow's expressions made
+    against its job's schema. `on_event` takes stable names and fields, see `News` and
     `Outage`. `renews_locks` is for a worker that no supervisor stands beside.
     """
 
@@ -74,6 +76,7 @@ class Worker:
         observers: Observers,
         resolve_secret: Callable[[str], str],
         client: Any = None,
+        check_data: CheckData | None = None,
         renews_locks: bool = False,
         announce: bool = True,
         adopt: Sequence[tuple[str, str]] | None = None,
@@ -108,7 +111,12 @@ class Worker:
         }
         served = tuple(self._queues.values())
         preparation = Preparation(
-            pipeline=pipeline, processors=processors, outbox=self._outbox, clock=clock
+            pipeline=pipeline,
+            processors=processors,
+            check_data=check_data,
+            outbox=self._outbox,
+            clock=clock,
+            news=self._news,
         )
         launcher = Launcher(
             clock=clock,
