@@ -92,20 +92,12 @@ class Preparation:
 
         Raises Unrecoverable for data that cannot be made or read: another attempt has the same.
         """
+        if needs_rendering(job):
+            return await self._make_data(job)
         try:
-            if not needs_rendering(job):
-                return job.data
-            data = render_step(self._pipeline, job)
-            encoded = encode_json(data, "data")
-            if self._check_data is not None:
-                self._check_data(job.name, data)
+            return job.data
         except InvalidData as error:
             raise Unrecoverable(f"the job's data cannot be read: {error}") from error
-        except TorilError as error:
-            raise Unrecoverable(f"the job's data cannot be made: {error}") from error
-        keys = QueueKeys(self._pipeline.redis.prefix, job.queue)
-        await self._outbox.send(update_data(keys, job.id, encoded, settles=[STEP_DATA]))
-        return data
 
     def read_results(self, job: ClaimedJob) -> Mapping[str, Any]:
         """Gives the results of needed steps by step, of other children by job id."""
@@ -119,6 +111,18 @@ class Preparation:
     def explain_missing(self, job: ClaimedJob) -> str:
         """Says why the job cannot run here, and what to do."""
         return explain_missing(self._pipeline, job.queue, job.name, self._processors)
+
+    async def _make_data(self, job: ClaimedJob) -> Any:
+        try:
+            data = render_step(self._pipeline, job)
+            encoded = encode_json(data, "data")
+            if self._check_data is not None:
+                self._check_data(job.name, data)
+        except TorilError as error:
+            raise Unrecoverable(f"the job's data cannot be made: {error}") from error
+        keys = QueueKeys(self._pipeline.redis.prefix, job.queue)
+        await self._outbox.send(update_data(keys, job.id, encoded, settles=[STEP_DATA]))
+        return data
 
     async def _follow_schedule(self, job: ClaimedJob) -> None:
         keys = QueueKeys(self._pipeline.redis.prefix, job.queue)
