@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from toril.client import Client, JobHandle
     from toril.declarations.backoff import Backoff
     from toril.errors import (
         AddError,
@@ -26,8 +27,11 @@ if TYPE_CHECKING:
         PluginError,
         RateLimited,
         RedisMisconfigured,
+        RedisOutOfMemory,
+        RedisRefused,
         RedisUnavailable,
         SecretError,
+        TemplateError,
         TorilError,
         UnknownName,
         Unrecoverable,
@@ -36,12 +40,14 @@ if TYPE_CHECKING:
     )
     from toril.plugins.decorators import backoff, hookimpl, processor, secret_provider
     from toril.plugins.job import Job, ThreadJob
+    from toril.sync_client import SyncClient, SyncJobHandle
 
     __version__: str
 
 __all__ = [
     "AddError",
     "Backoff",
+    "Client",
     "ConfigurationError",
     "Delay",
     "EmbeddedServerError",
@@ -50,6 +56,7 @@ __all__ = [
     "InvalidJobId",
     "Job",
     "JobFailed",
+    "JobHandle",
     "JobNotFound",
     "JobSignal",
     "LockLost",
@@ -57,8 +64,13 @@ __all__ = [
     "PluginError",
     "RateLimited",
     "RedisMisconfigured",
+    "RedisOutOfMemory",
+    "RedisRefused",
     "RedisUnavailable",
     "SecretError",
+    "SyncClient",
+    "SyncJobHandle",
+    "TemplateError",
     "ThreadJob",
     "TorilError",
     "UnknownName",
@@ -75,7 +87,11 @@ __all__ = [
 #: Where a name lives, unless it is an error.
 _HOMES = {
     "Backoff": "toril.declarations.backoff",
+    "Client": "toril.client",
     "Job": "toril.plugins.job",
+    "JobHandle": "toril.client",
+    "SyncClient": "toril.sync_client",
+    "SyncJobHandle": "toril.sync_client",
     "ThreadJob": "toril.plugins.job",
     "backoff": "toril.plugins.decorators",
     "hookimpl": "toril.plugins.decorators",
