@@ -9,7 +9,7 @@ ARTIFACT = re.compile(
     r"(^|/)(__pycache__|node_modules|\.venv|\.toril|dist|build|\.[a-z_]+_cache|\.hypothesis)/"
     r"|\.(pyc|whl|aof|rdb|sock|pid|log|egg-info)$"
 )
-#: Lock files that a tool wrote name no host either: see `make lock` and tests/wire/.npmrc.
+#: What ties a lock file to one place to download from.
 HOST = re.compile(
     r"^--(extra-)?index-url|^--find-links|\"resolved\":|https?://\S+\.(whl|tgz|tar\.gz)"
 )
