@@ -368,3 +368,16 @@ async def test_each_job_of_a_batch_applies_its_own_rule(check):
             "failed": {"c": NOW + 50},
         },
     )
+
+
+async def test_old_events_are_trimmed_and_new_ones_are_not(check, redis, keys):
+    many = [f"j{n}" for n in range(300)]
+    before = [add(*many), claim(300), ("HSET", "meta", "opts.maxLenEvents", "10")]
+
+    await check(
+        before=before,
+        call=settle(*[completed(name) for name in many]),
+        events=[*[f"completed jobId={name} returnvalue=1 prev=active" for name in many], "drained"],
+    )
+
+    assert await redis.xlen(keys.events) < 300 + 1 + 110
