@@ -70,7 +70,8 @@ def toril_run(pipeline_folder: Path) -> Callable[..., Any]:
 
     @asynccontextmanager
     async def run(*options: str) -> AsyncIterator[asyncio.subprocess.Process]:
-        command = [sys.executable, "-m", "toril.cli.main", "run", str(pipeline_folder), *options]
+        toril = Path(sys.executable).parent / "toril"
+        command = [str(toril), "run", str(pipeline_folder), *options]
         process = await asyncio.create_subprocess_exec(*command)
         try:
             yield process

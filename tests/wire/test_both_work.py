@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 
@@ -64,7 +65,7 @@ async def test_a_scheduler_alternates_between_both(node, toril_run):
         """
     )
 
-    assert {later - earlier for earlier, later in zip(ticks, ticks[1:], strict=False)} == {100}
+    assert {later - earlier for earlier, later in itertools.pairwise(ticks)} == {100}
 
 
 async def test_toril_takes_over_from_a_killed_node_worker(server, prefix, node, client, toril_run):
@@ -84,7 +85,7 @@ async def test_toril_takes_over_from_a_killed_node_worker(server, prefix, node, 
         result = await job.result(timeout="12s")
 
     assert result == {"got": {"n": 1}, "attempt": 1}
-    assert (await job.read()).stalled_count == 1
+    assert (await job.refresh()).stalled_count == 1
 
 
 async def test_node_takes_over_from_a_killed_runner(node, client, toril_run):

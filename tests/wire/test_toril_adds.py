@@ -30,7 +30,7 @@ async def test_toril_reads_result_progress_and_logs(node, client):
     assert await job.result(timeout="8s") == data
     assert await job.state() == "completed"
     assert await job.logs() == ["seen by node"]
-    assert (await job.read()).progress == {"done": 1}
+    assert (await job.refresh()).progress == {"done": 1}
 
 
 async def test_a_failure_of_node_reaches_toril_after_its_retries(node, client):
