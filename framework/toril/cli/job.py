@@ -1,0 +1,178 @@
+"""`toril job`: looking at jobs, and moving one by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from toril.cli.connect import find_queue, open_client
+from toril.cli.groups import NounGroup
+from toril.cli.job_shape import describe_job
+from toril.cli.options import directory_option, format_option
+from toril.cli.output import make_printable, print_json, print_table
+from toril.errors import JobNotFound
+from toril.runtime.calls import jobs as job_calls
+from toril.runtime.calls.jobs import FoundJob
+from toril.runtime.states import JobState
+from toril.sync_client import SyncClient, SyncJobHandle
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+STATES = [state.value for state in JobState if state is not JobState.UNKNOWN]
+
+
+@click.group(cls=NounGroup, short_help="Show, list, retry, promote and remove jobs.")
+def job() -> None:
+    """Shows, lists, retries, promotes and removes jobs.
+
+    Where a job is named, QUEUE may be left out: then the declared queues are searched for the ID.
+    """
+
+
+def place_argument(command: F) -> F:
+    """Adds the argument `[QUEUE] ID`."""
+    return click.argument("place", metavar="[QUEUE] ID", nargs=-1, required=True)(command)
+
+
+@job.command("show", short_help="Show one job.")
+@place_argument
+@directory_option
+@format_option
+def show(place: tuple[str, ...], as_json: bool) -> None:
+    """Shows a job: where it is, what it was given, how its attempts ended."""
+    with open_client() as client:
+        found = find_job(client, place)
+    shape = describe_job(found.job, found.state)
+    if as_json:
+        print_json(shape)
+        return
+    for name, value in shape.items():
+        if value not in (None, [], {}):
+            click.echo(f"{name:<13} {_format_value(value)}")
+
+
+@job.command("list", short_help="List the jobs of a queue in one state.")
+@click.argument("queue", metavar="QUEUE")
+@click.argument("state", metavar="STATE", type=click.Choice(STATES))
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many."
+)
+@click.option("--skip", type=click.IntRange(0), default=0, help="How many to pass over first.")
+@directory_option
+@format_option
+def list_jobs(queue: str, state: str, limit: int, skip: int, as_json: bool) -> None:
+    """Lists the jobs of QUEUE in one STATE, the newest first.
+
+    The states: waiting, prioritized, delayed, active, waiting-children, completed, failed.
+    """
+    with open_client() as client:
+        find_queue(client, queue)
+        wanted = JobState(state)
+        call = job_calls.list_jobs(client.keys(queue), wanted, first=skip, count=limit)
+        shapes = [describe_job(found, wanted) for found in client.send(call)]
+    if as_json:
+        print_json({"jobs": shapes})
+        return
+    rows = [
+        (s["id"], s["name"], s["attempts"], s["finished_at"] or s["added_at"], s["error"])
+        for s in shapes
+    ]
+    when = "finished" if wanted in (JobState.COMPLETED, JobState.FAILED) else "added"
+    heads = ("id", "name", "attempts", when, "error")
+    print_table(heads, rows, empty=f"no job of {queue!r} is {state}")
+
+
+@job.command("retry", short_help="Run a finished job again.")
+@place_argument
+@directory_option
+@format_option
+def retry(place: tuple[str, ...], as_json: bool) -> None:
+    """Runs a failed or completed job again, with all its attempts."""
+    _act(place, SyncJobHandle.retry, "retried", as_json=as_json)
+
+
+@job.command("promote", short_help="Make a delayed job due now.")
+@place_argument
+@directory_option
+@format_option
+def promote(place: tuple[str, ...], as_json: bool) -> None:
+    """Makes a delayed job due now."""
+    _act(place, SyncJobHandle.promote, "promoted", as_json=as_json)
+
+
+@job.command("remove", short_help="Remove a job.")
+@place_argument
+@directory_option
+@format_option
+def remove(place: tuple[str, ...], as_json: bool) -> None:
+    """Removes a job that is not active, and the jobs it waits for."""
+    _act(place, SyncJobHandle.remove, "removed", as_json=as_json)
+
+
+@job.command("logs", short_help="Print what a job logged.")
+@place_argument
+@directory_option
+@format_option
+def logs(place: tuple[str, ...], as_json: bool) -> None:
+    """Prints the lines a job logged, the oldest first."""
+    with open_client() as client:
+        found = find_job(client, place)
+        lines = client.job(found.job.queue, found.job.id).logs()
+    if as_json:
+        print_json({"id": found.job.id, "queue": found.job.queue, "logs": lines})
+        return
+    for line in lines:
+        click.echo(make_printable(line))
+
+
+def find_job(client: SyncClient, place: tuple[str, ...]) -> FoundJob:
+    """Finds the job that `[QUEUE] ID` names; raises JobNotFound or UnknownName."""
+    if len(place) > 2:
+        raise click.UsageError(f"expected [QUEUE] ID, got {len(place)} words")
+    *named, job_id = place
+    queues = [find_queue(client, named[0]).name] if named else list(client.pipeline.queues)
+    found = _search(client, queues, job_id)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(one.job.queue for one in found)
+        raise click.UsageError(f"job {job_id!r} is in several queues ({names}); name one before it")
+    if not named:
+        raise JobNotFound(f"no job {job_id!r} in any declared queue")
+    raise JobNotFound(f"no job {job_id!r} in queue {named[0]!r}{_hint(client, named[0], job_id)}")
+
+
+def _search(client: SyncClient, queues: list[str], job_id: str) -> list[FoundJob]:
+    replies = [client.send(job_calls.read_jobs(client.keys(name), [job_id])) for name in queues]
+    return [found for (found,) in replies if found is not None]
+
+
+def _hint(client: SyncClient, queue: str, job_id: str) -> str:
+    others = [name for name in client.pipeline.queues if name != queue]
+    found = _search(client, others, job_id)
+    return f"; did you mean queue {found[0].job.queue!r}?" if found else ""
+
+
+def _act(
+    place: tuple[str, ...], act: Callable[[SyncJobHandle], object], word: str, *, as_json: bool
+) -> None:
+    with open_client() as client:
+        found = find_job(client, place).job
+        handle = client.job(found.queue, found.id)
+        act(handle)
+        state = handle.state()
+    if as_json:
+        print_json({"id": found.id, "queue": found.queue, "done": word, "state": state.value})
+    else:
+        click.echo(f"{word} job {found.id!r} of queue {found.queue!r}")
+
+
+def _format_value(value: Any) -> str:
+    if isinstance(value, str):
+        return make_printable(value)
+    if isinstance(value, list):
+        return make_printable("\n".join(str(line) for line in value))
+    return make_printable(json.dumps(value, ensure_ascii=False))
