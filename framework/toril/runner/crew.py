@@ -21,6 +21,8 @@ MakeOrder = Callable[[str, str, bool], WorkerOrder]
 
 #: Processes for suspects that end before they are ready, until the suspects wait again instead.
 _FRUITLESS_LIMIT = 3
+#: Processes that end before any was ever ready, until the runner gives up: each would end so.
+_HOPELESS_LIMIT = 5
 #: After a kill the kernel needs no longer.
 _DEATH_S = 2.0
 
@@ -38,6 +40,7 @@ class Crew:
         token_file: TokenFile,
         on_event: OnEvent,
         on_message: OnMessage,
+        on_hopeless: Callable[[], None],
     ) -> None:
         self._size = size
         self._name = name
@@ -46,6 +49,9 @@ class Crew:
         self._token_file = token_file
         self._on_event = on_event
         self._on_message = on_message
+        self._on_hopeless = on_hopeless
+        self._was_ready = False
+        self._never_ready = 0
         self._alive: dict[str, WorkerProcess] = {}
         #: Tokens of processes that live, or whose jobs are not settled and must not stall yet.
         self._unsettled: set[str] = set()
@@ -111,11 +117,19 @@ class Crew:
         while not self._stopping.is_set():
             process = self._new_process(name, alone=False)
             await self._live(process)
-            if self._stopping.is_set():
+            if self._stopping.is_set() or self._is_hopeless(process):
                 return
             pause_s = pauses.next_s(lived_s=process.lived_s, random_unit=random.random())
             self._on_event("worker_restarting", {"worker": name, "pause_s": round(pause_s, 2)})
             await self._pause(pause_s)
+
+    def _is_hopeless(self, process: WorkerProcess) -> bool:
+        """Whether no process ever became ready, after this one and several before it."""
+        self._never_ready += not process.is_ready
+        if self._was_ready or self._never_ready < _HOPELESS_LIMIT:
+            return False
+        self._on_hopeless()
+        return True
 
     async def _live(self, process: WorkerProcess) -> Exit | None:
         """Runs a process to its end and settles what it left; None if it could not start."""
@@ -187,7 +201,7 @@ class Crew:
 
     def _receive(self, process: WorkerProcess, message: dict[str, Any]) -> None:
         if message["say"] == "ready":
-            process.is_ready = True
+            process.is_ready = self._was_ready = True
             self._on_event("worker_started", describe(process))
         elif message["say"] == "event" and message["event"] == "job_started":
             fields = message["fields"]

@@ -83,6 +83,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "worker_restarting": _info("a new process for {worker} starts in {pause_s:.2g} s"),
     "worker_killed": _warning("{worker} (pid {pid}) did not end in time and was killed"),
     "worker_said": _info("{worker}: {line}"),
+    "workers_hopeless": _error("no worker process became ready, time after time; see what it said"),
     "jobs_handed_back": _info("{queue}: {jobs} job(s) of {worker} wait again"),
     "job_blamed": _error("{queue} {job}: ended its worker process ({exit}), time {times}"),
     "suspects_isolated": _warning(

@@ -102,6 +102,7 @@ class Runner:
             token_file=self._token_file,
             on_event=self._say,
             on_message=self._receive,
+            on_hopeless=self._give_up_on_workers,
         )
         self._housekeeper = Housekeeper(
             link=self.link,
@@ -201,9 +202,7 @@ class Runner:
         )
 
     async def _close_rest(self) -> None:
-        for part in self._parts:
-            part.cancel()
-        await asyncio.gather(*self._parts, return_exceptions=True)
+        await _end(self._parts)
         await self.link.close()
         self._token_file.close(all_settled=not self._crew.tokens)
 
@@ -242,6 +241,11 @@ class Runner:
         self._exit_code = 1
         self._say("pipeline_stuck", {"queue": queue, "jobs": jobs})
         self.stop("what is left cannot run")
+
+    def _give_up_on_workers(self) -> None:
+        self._exit_code = 1
+        self._say("workers_hopeless", {})
+        self.stop("no worker process can start")
 
     async def _wait_for_news(self) -> None:
         self._news.clear()
@@ -298,6 +302,15 @@ class Runner:
 
     def _say(self, event: str, fields: Mapping[str, Any]) -> None:
         self._on_event(event, fields)
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancels tasks until they end; once is not enough where a library loses a cancellation."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=0.2)
 
 
 def _name_of_host() -> str:

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from toril.runtime.call import Call, parse_reply
+from toril.runtime.cancellation import heed_cancellation
 from toril.runtime.connection import REDIS_ERRORS, is_dead_connection, translate_error
 from toril.runtime.scripts import build_command, build_loading_command
 
@@ -27,7 +28,7 @@ class AsyncSender:
         Raises RedisRefused if the server did not run it, another RedisUnavailable if it may have.
         """
         try:
-            reply = await self._execute(call)
+            reply = await heed_cancellation(self._execute(call))
         except REDIS_ERRORS as error:
             await self._drop_dead(error)
             raise translate_error(error, self.redis) from error
@@ -84,7 +85,7 @@ class AsyncSender:
         for command in commands:
             pipeline.execute_command(*command)
         try:
-            return await pipeline.execute(raise_on_error=False)
+            return await heed_cancellation(pipeline.execute(raise_on_error=False))
         except REDIS_ERRORS as error:
             await self._drop_dead(error)
             raise translate_error(error, self.redis) from error

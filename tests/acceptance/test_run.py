@@ -1,0 +1,198 @@
+"""`toril run` as a user starts it: idle, problems, no Redis, a terminal, a closed pipe."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from toril.runtime.embedded import open_embedded
+
+TORIL = str(Path(sys.executable).parent / "toril")
+
+TORIL_YAML = """
+version: 1
+project: acceptance
+plugins: {paths: [processors.py]}
+queues: {greetings: {}}
+jobs: {greet: {queue: greetings, use: hello.greet}}
+"""
+
+PROCESSORS = """
+from pathlib import Path
+from toril import hookimpl, processor
+
+@processor("hello.greet")
+async def greet(job):
+    print("greets", job.data["name"])
+    with (Path(__file__).parent / "greeted").open("a") as file:
+        file.write(job.data["name"] + "\\n")
+
+@hookimpl
+def toril_processors():
+    return [greet]
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "pipelines"
+    folder.mkdir()
+    (folder / "toril.yaml").write_text(TORIL_YAML)
+    (folder / "processors.py").write_text(PROCESSORS)
+    yield folder
+    if (folder / ".toril").exists():
+        open_embedded(folder).close()
+
+
+def add_schedule(root: Path, when: str) -> None:
+    (root / "schedules.yaml").write_text(
+        f"schedules: {{hello: {{{when}, job: greet, data: {{name: Ada}}}}}}"
+    )
+
+
+def run(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [TORIL, "run", str(root), *options], capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def greeted(root: Path) -> list[str]:
+    file = root / "greeted"
+    return file.read_text().split() if file.exists() else []
+
+
+def test_the_first_tick_of_an_interval_runs_and_the_next_ones_do_not_count(root: Path) -> None:
+    add_schedule(root, "every: 1h")
+
+    done = run(root, "--until-idle")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert greeted(root) == ["Ada"]
+    assert done.stdout.splitlines()[-1].endswith("stopped")
+
+
+def test_a_second_run_finds_nothing_due_and_ends_at_once(root: Path) -> None:
+    add_schedule(root, "every: 1h")
+    run(root, "--until-idle")
+
+    done = run(root, "--until-idle")
+
+    assert done.returncode == 0
+    assert greeted(root) == ["Ada"]
+
+
+def test_a_tick_in_the_future_does_not_count(root: Path) -> None:
+    add_schedule(root, "cron: '0 0 1 1 *'")
+
+    assert run(root, "--until-idle").returncode == 0
+    assert greeted(root) == []
+
+
+def test_it_leaves_no_process_behind(root: Path) -> None:
+    done = run(root, "--until-idle", "--log", "json")
+
+    [worker] = [
+        line["pid"]
+        for line in map(json.loads, done.stdout.splitlines())
+        if line["event"] == "worker_started"
+    ] or [None]
+    assert worker is None or not Path(f"/proc/{worker}").exists()
+    assert not (root / ".toril/server/valkey.sock").exists()
+    assert list((root / ".toril/runners").iterdir()) == []
+
+
+def test_what_jobs_print_is_in_the_log(root: Path) -> None:
+    add_schedule(root, "every: 1h")
+
+    done = run(root, "--until-idle", "--log", "json")
+
+    said = [line for line in map(json.loads, done.stdout.splitlines()) if "line" in line]
+    assert [line["line"] for line in said] == ["greets Ada"]
+
+
+def test_problems_are_printed_and_nothing_runs(root: Path) -> None:
+    (root / "jobs.yaml").write_text("jobs: {other: {queue: nowhere, use: hello.greet}}\n")
+
+    done = run(root)
+
+    assert done.returncode == 1
+    assert "jobs.yaml:1" in done.stderr
+    assert done.stderr.splitlines()[-1] == "error: the configuration has 1 problem"
+    assert done.stdout == ""
+
+
+def test_no_redis_is_one_clear_line_and_exit_3(root: Path) -> None:
+    (root / "toril.yaml").write_text(TORIL_YAML + "redis: {url: 'redis://localhost:1'}\n")
+
+    done = run(root)
+
+    assert done.returncode == 3
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error: Redis at redis://localhost:1 does not answer")
+
+
+def test_only_is_refused(root: Path) -> None:
+    done = run(root, "--only", "worker")
+
+    assert done.returncode == 2
+    assert "'--only' is not available in this version of Toril" in done.stderr
+
+
+def test_a_worker_that_can_never_start_ends_the_run(root: Path) -> None:
+    add_schedule(root, "every: 1h")
+    (root / "processors.py").write_text(
+        "import os, sys\nif 'toril.runner.worker_process' in sys.orig_argv: os._exit(9)\n"
+        + PROCESSORS
+    )
+
+    done = run(root, "--until-idle")
+
+    assert done.returncode == 1
+    assert "no worker process became ready" in done.stdout
+
+
+def test_a_closed_pipe_ends_it_with_jobs_finished(root: Path) -> None:
+    add_schedule(root, "every: 100ms")
+    process = subprocess.Popen([TORIL, "run", str(root)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+
+    process.stdout.readline()
+    process.stdout.close()
+
+    assert process.wait(20) == 0
+
+
+def test_on_a_terminal_it_draws_a_table(root: Path) -> None:
+    add_schedule(root, "every: 1h")
+    ours, theirs = pty.openpty()
+    environ = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
+    process = subprocess.Popen([TORIL, "run", str(root)], stdout=theirs, env=environ)
+    os.close(theirs)
+    seen = b""
+    while b"completed in" not in seen:
+        seen += os.read(ours, 65_536)
+    process.send_signal(signal.SIGINT)
+    while chunk := _read(ours):
+        seen += chunk
+
+    assert process.wait(20) == 0
+    os.close(ours)
+    text = seen.decode()
+    assert "queue" in text
+    assert "greetings" in text
+    assert text.rstrip().endswith("stopped\x1b[?25h") or "stopped" in text
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:
+        return b""
