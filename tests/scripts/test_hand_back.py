@@ -67,6 +67,12 @@ CASES = {
         "reply": Returned([], []),
         "after": {"a": None},
     },
+    "what is no hash is no job": {
+        "before": [add("a"), claim(1), ("DEL", "a"), ("SET", "a", "text")],
+        "call": give_back(blame=True),
+        "reply": Returned([], []),
+        "after": {"a": "text"},
+    },
     "a dead worker's jobs are counted as stalled": {
         "before": [add("a"), claim(1), ("SADD", "stalled", "a")],
         "call": give_back(blame=True),

@@ -287,6 +287,22 @@ REFUSALS = {
         MovedToWaitingChildren("a"),
         ACTIVE,
     ),
+    "a parent whose keys somebody overwrote": (
+        -100,
+        [
+            *RUNNING,
+            ("HSET", "a", "parentKey", "P:orders:p", "parent", "{}"),
+            ("SET", "p:dependencies", "not a set"),
+        ],
+        completed("a"),
+        {"active": ["a"], "a": {"returnvalue": None}},
+    ),
+    "a job that somebody overwrote": (
+        -1,
+        [*RUNNING, ("DEL", "a"), ("SET", "a", "not a hash")],
+        completed("a"),
+        ACTIVE,
+    ),
     "waiting for children when there are none": (1, RUNNING, MovedToWaitingChildren("a"), ACTIVE),
 }
 

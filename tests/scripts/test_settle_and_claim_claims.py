@@ -124,6 +124,17 @@ CLAIMS = {
         "after": {**ACTIVE, "ghost": None},
         "events": ["active jobId=a prev=waiting"],
     },
+    "what is no hash is no job": {
+        "before": [
+            add("a"),
+            ("RPUSH", "wait", "text"),
+            ("ZADD", "delayed", due(0), "text"),
+            ("SET", "text", "not a hash"),
+        ],
+        "call": claim(3),
+        "after": {**ACTIVE, "text": "not a hash"},
+        "events": ["active jobId=a prev=waiting"],
+    },
     "a paused queue gives nothing but promotes what is due": {
         "before": [add("a", job("d", delay_ms=1)), ("HSET", "meta", "paused", "1")],
         "call": claim(2, now_ms=NOW + 1),

@@ -34,8 +34,8 @@ NOT_ACTIVE = -3
 CHILDREN_PENDING = -4
 LOCK_FOREIGN = -6
 CHILDREN_FAILED = -9
-#: Codes that say the job is not this worker's any more; its result is to be dropped.
-LOST = frozenset({JOB_MISSING, LOCK_MISSING, NOT_ACTIVE, LOCK_FOREIGN})
+#: A key of the job's, or of its parent's, holds something else; the job stalls and runs again.
+KEY_BROKEN = -100
 
 
 @dataclass(frozen=True, slots=True)

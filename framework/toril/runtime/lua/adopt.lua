@@ -23,7 +23,7 @@ local owner = { token = ARGV[3], lock_ms = ARGV[4], worker = ARGV[5] }
 local jobs = {}
 
 visit_active(q, from_token, function(id, owned)
-  local fields = owned and redis.call('HGETALL', q.base .. id) or {}
+  local fields = owned and redis.pcall('HGETALL', q.base .. id) or {}
   if #fields > 0 then
     table.insert(jobs, 1, (activate(q, id, fields, owner, now_ms)))
     redis.call('SREM', q.stalled, id)

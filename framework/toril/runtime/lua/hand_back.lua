@@ -14,6 +14,7 @@
 --- include lib/push
 --- include lib/emit
 --- include lib/return_stalled
+--- include lib/job_keys
 
 local q = queue_at(KEYS[1])
 local token = ARGV[1]
@@ -28,7 +29,7 @@ visit_active(q, token, function(id, owned)
   redis.call('DEL', q.base .. id .. ':lock')
   redis.call('LREM', q.active, -1, id)
   redis.call('SREM', q.stalled, id)
-  if redis.call('EXISTS', q.base .. id) == 0 then
+  if not is_job(q.base .. id) then
     return
   end
   if blame then

@@ -20,7 +20,7 @@ local doubtful = cmsgpack.unpack(ARGV[2])
 local jobs, start_of, over = {}, {}, {}
 
 visit_active(q, token, function(id, owned, _, started)
-  local fields = owned and redis.call('HGETALL', q.base .. id) or {}
+  local fields = owned and redis.pcall('HGETALL', q.base .. id) or {}
   if #fields > 0 then
     table.insert(jobs, 1, { id, fields, started, false })
     start_of[id] = started

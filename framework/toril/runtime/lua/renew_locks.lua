@@ -24,7 +24,7 @@ end
 
 -- The number of the token whose mark a job without a lock still carries.
 local function find_last_owner(id)
-  local fields = redis.call('HMGET', q.base .. id, 't:o', 'ats')
+  local fields = redis.pcall('HMGET', q.base .. id, 't:o', 'ats')
   local token = fields[1] and string.match(fields[1], '^(.*)#%d+$')
   if token and is_owned_by(token, false, fields[1], fields[2]) then
     return number_of[token]

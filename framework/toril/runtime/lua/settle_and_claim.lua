@@ -13,7 +13,8 @@
   Returns msgpack {a code per outcome, claimed jobs {id, fields, attempts started, children's
           results or false}, rate limit in ms, when the next delayed job is due or -1}.
           Codes: 0 done, 1 no children to wait for, -1 no job, -2 no lock, -3 not active,
-          -4 children pending, -6 another's lock or a later start, -9 failed children
+          -4 children pending, -6 another's lock or a later start, -9 failed children,
+          -100 a key it needs is not of the type it should be: still active, its lock given up
   Events: completed, failed, retries-exhausted, waiting, delayed, waiting-children, active, drained;
           those of parents and of a job that waited for a deduplication id
 ]]

@@ -13,6 +13,7 @@
 
 --- include lib/emit
 --- include lib/return_stalled
+--- include lib/job_keys
 
 local q = queue_at(KEYS[1])
 local now_ms = ARGV[1]
@@ -32,7 +33,7 @@ for _, id in ipairs(suspects) do
   -- An id without a hash is dropped: putting it back would run a job that was removed.
   if redis.call('EXISTS', job_key .. ':lock') == 0
     and redis.call('LREM', q.active, -1, id) > 0
-    and redis.call('EXISTS', job_key) == 1
+    and is_job(job_key)
   then
     local list = return_stalled(q, id, limit) and failed or returned
     list[#list + 1] = id

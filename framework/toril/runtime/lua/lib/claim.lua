@@ -41,7 +41,8 @@ local function claim(q, wanted, owner, now_ms)
     end
     looked_at = looked_at + #ids
     for _, id in ipairs(ids) do
-      local fields = redis.call('HGETALL', q.base .. id)
+      -- An error (not a hash) has no length either.
+      local fields = redis.pcall('HGETALL', q.base .. id)
       if #fields > 0 then
         active[#active + 1] = id
         local job, is_doomed = activate(q, id, fields, owner, now_ms)

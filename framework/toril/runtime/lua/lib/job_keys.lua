@@ -1,5 +1,10 @@
 --- include lib/queue
 
+-- Whether there is a job, and not some other value that somebody put in its place.
+local function is_job(job_key)
+  return redis.call('TYPE', job_key).ok == 'hash'
+end
+
 -- Appends every key of a job but its lock to a list.
 local function append_job_keys(list, job_key)
   local n = #list

@@ -20,7 +20,7 @@ local function visit_active(q, token, visit)
     local job_key = q.base .. id
     local lock = redis.call('GET', job_key .. ':lock')
     if not lock or lock == token then
-      local fields = redis.call('HMGET', job_key, 't:o', 'ats')
+      local fields = redis.pcall('HMGET', job_key, 't:o', 'ats')
       visit(id, is_owned_by(token, lock, fields[1], fields[2]), lock, tonumber(fields[2]) or 0)
     end
   end

@@ -5,8 +5,8 @@ local RUNNING_FIELDS = { 'name', 'ats', 't:o', 'atm', 'parentKey', 'parent', 'de
 -- What settling needs to know of a job, or nil when there is none. `lock` is its lock's value or false.
 local function read_running(q, id, lock)
   local key = q.base .. id
-  local fields = redis.call('HMGET', key, unpack(RUNNING_FIELDS))
-  if not fields[1] and redis.call('EXISTS', key) == 0 then
+  local fields = redis.pcall('HMGET', key, unpack(RUNNING_FIELDS))
+  if fields.err or not fields[1] and redis.call('EXISTS', key) == 0 then
     return nil
   end
   return {

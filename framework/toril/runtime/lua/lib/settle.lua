@@ -37,12 +37,13 @@ local function settle_one(q, outcome, lock, token, may_have_children, now_ms)
   if redis.call('LREM', q.active, -1, job.id) == 0 then
     return -3
   end
+  q.taken_out = job.id
   MOVES[kind](q, job, outcome, now_ms)
   return 0
 end
 
--- Settles each outcome by itself: one that is refused does not hold up the others. Gives a code for
--- each, and whether any job finished.
+-- Settles each outcome by itself: one that is refused, or breaks on a key that is not of its type,
+-- does not hold up the others. Gives a code for each, and whether any job finished.
 local function settle(q, outcomes, token, now_ms)
   local codes, settled, has_finished = {}, {}, false
   if #outcomes == 0 then
@@ -51,7 +52,12 @@ local function settle(q, outcomes, token, now_ms)
   q.kept, q.unlocked = {}, {}
   local locks, may_have_children = look_ahead(q, outcomes)
   for i, outcome in ipairs(outcomes) do
-    codes[i] = settle_one(q, outcome, locks[i], token, may_have_children, now_ms)
+    q.taken_out = nil
+    local ran, code = pcall(settle_one, q, outcome, locks[i], token, may_have_children, now_ms)
+    if not ran and q.taken_out then
+      redis.call('RPUSH', q.active, q.taken_out)
+    end
+    codes[i] = ran and code or -100
     if codes[i] == 0 then
       settled[#settled + 1] = outcome[2]
       has_finished = has_finished or outcome[1] <= FAILED
