@@ -142,7 +142,8 @@ def is_dead_connection(error: BaseException) -> bool:
 
 def _unwrap(error: Exception) -> str:
     wrapped = _WRAPPED_CODE.search(str(error))
-    return wrapped.group(1) if wrapped else str(error)
+    # Newer servers add where in the script it was, which says nothing to whoever reads it.
+    return wrapped.group(1) if wrapped else str(error).split(" script: ")[0]
 
 
 def is_temporary(error: BaseException) -> bool:

@@ -107,6 +107,11 @@ def test_a_url_without_password_is_shown_as_it_is() -> None:
             "READONLY You can't write against a read only replica.",
         ),
         (
+            exceptions.ReadOnlyError("You can't write here. script: on @user_script:302."),
+            RedisRefused,
+            "Redis at redis://h:1 does not run commands now: You can't write here.",
+        ),
+        (
             exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'"),
             RedisOutOfMemory,
             "Redis at redis://h:1 is out of memory and stores nothing more; raise its maxmemory, "
