@@ -193,7 +193,8 @@ class Rig:
 
     async def close(self) -> None:
         """Stops the workers; raises what any of them could not go on from."""
-        for worker, task in self._running:
+        running, self._running = self._running, []
+        for worker, task in running:
             await worker.stop(0)
             await task
         for client in self._clients:

@@ -39,10 +39,10 @@ class Execution:
         "outcome",
         "plan",
         "result",
+        "send_at",
         "served",
         "started_ms",
         "task",
-        "timeout",
         "tries_alone",
     )
 
@@ -68,13 +68,13 @@ class Execution:
         self.cause: Cause | None = None
         #: Rings at the job's timeout.
         self.alarm: Alarm | None = None
-        self.timeout: asyncio.Timeout | None = None
         self.is_overdue = False
         #: How it ended, once it has.
         self.outcome: Settlement | None = None
         self.result: Any = None
-        #: How often Redis answered its settlement alone with an error.
+        #: How often Redis answered its settlement alone with an error, and when to try again.
         self.tries_alone = 0
+        self.send_at = 0.0
 
     @property
     def attempt(self) -> int:

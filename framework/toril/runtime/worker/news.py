@@ -90,8 +90,8 @@ class News:
         """`job_overdue`: a thread runs past its timeout and cannot be stopped; `timeout_ms`."""
         self._tell("job_overdue", execution, timeout_ms=timeout_ms)
 
-    def abandoned(self, execution: Execution, error: BaseException | None) -> None:
-        """`job_unsettled`: Redis answers with an error to how the job ended; `error`."""
+    def unsettled(self, execution: Execution, error: BaseException) -> None:
+        """`job_unsettled`: Redis does not take how the job ended, and is asked again; `error`."""
         self._tell("job_unsettled", execution, error=f"{type(error).__name__}: {error}")
 
     def blocked(self, execution: Execution | None, seconds: float, where: str) -> None:

@@ -15,10 +15,8 @@ from toril.runtime.worker.news import News
 from toril.runtime.worker.reconnect import Outage, Pauses
 from toril.runtime.worker.served_queue import Doubt, ServedQueue
 
-#: After so many errors to its settlement alone a job is left as it is, active, and told.
-_MAX_TRIES_ALONE = 3
-#: Pause after an error that Redis answered: trying again at once would give it again.
-_ANSWERED_PAUSE_S = 1.0
+#: Pause after an error that Redis answered: trying again at once may give it again.
+_ANSWERED_PAUSE_S = 0.25
 
 
 class Recovery:
@@ -68,7 +66,7 @@ class Recovery:
                 await self._wake.wait()
 
     def _choose_pause_s(self, doubtful: list[ServedQueue]) -> float:
-        if all(served.doubt is not None and served.doubt.was_answered for served in doubtful):
+        if all(served.doubt is not None and served.doubt.answer for served in doubtful):
             return _ANSWERED_PAUSE_S
         if self._outage.number != self._outage_number:
             self._outage_number = self._outage.number
@@ -91,6 +89,7 @@ class Recovery:
             else:
                 self._resolve(served, reply)
         self._wake_rounds()
+        self._in_hand.changed.set()
 
     def _resolve(self, served: ServedQueue, found: Recovered) -> None:
         doubt, served.doubt = served.doubt or Doubt(), None
@@ -113,13 +112,10 @@ class Recovery:
                 self._news.settled(execution)
             else:
                 self._news.lost(execution)
-        elif not doubt.was_answered:
+        elif doubt.answer is None:
             execution.served.ended.append(execution)
-        elif execution.tries_alone < _MAX_TRIES_ALONE:
-            execution.served.suspects.append(execution)
         else:
-            execution.served.abandoned[job.id] = execution
-            self._news.abandoned(execution, doubt.error)
+            execution.served.suspect(execution)
 
     def _drop_lost(self, served: ServedQueue, ours: dict[str, ClaimedJob]) -> None:
         for execution in list(served.running.values()):

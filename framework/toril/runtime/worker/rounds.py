@@ -16,7 +16,7 @@ from toril.runtime.calls.settle import (
     SettledAndClaimed,
     settle_and_claim,
 )
-from toril.runtime.connection import is_dead_connection
+from toril.runtime.connection import is_dead_connection, is_temporary
 from toril.runtime.job import ClaimedJob
 from toril.runtime.outcomes import Completed, Settlement
 from toril.runtime.sender import AsyncSender
@@ -168,14 +168,13 @@ class Rounds:
         served = part.served
         doubt = served.doubt = served.doubt or Doubt()
         doubt.claim += part.claim
-        if is_dead_connection(error) or not part.outcomes:
-            doubt.outcomes += part.outcomes
-            return
-        doubt.was_answered = True
-        for execution in part.outcomes:
-            execution.tries_alone += len(part.outcomes) == 1
         doubt.outcomes += part.outcomes
-        doubt.error = error
+        if is_temporary(error) or is_dead_connection(error):
+            return
+        doubt.answer = error
+        if len(part.outcomes) == 1:
+            part.outcomes[0].tries_alone += 1
+            self._news.unsettled(part.outcomes[0], error)
 
 
 def _fail_parent(execution: Execution, code: int) -> Settlement:

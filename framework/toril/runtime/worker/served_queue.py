@@ -19,6 +19,8 @@ MAX_BATCH = 250
 _HALVED_FROM = 8
 #: A limit may be lifted by hand; so long at most is it believed.
 _LONGEST_LIMIT_S = 30.0
+#: So often at least is an outcome sent that Redis answers with an error: someone may mend it.
+_LONGEST_PAUSE_S = 60.0
 
 
 @dataclass(slots=True)
@@ -27,9 +29,8 @@ class Doubt:
 
     outcomes: list[Execution] = field(default_factory=list)
     claim: int = 0
-    #: Redis answered with an error: one of the outcomes may be what it cannot take.
-    was_answered: bool = False
-    error: Exception | None = None
+    #: Redis answered with it: one of the outcomes may be what it cannot take.
+    answer: Exception | None = None
 
 
 class ServedQueue:
@@ -66,8 +67,6 @@ class ServedQueue:
         self.ended: list[Execution] = []
         #: Ended, and to be sent one by one: a call that held them was answered with an error.
         self.suspects: list[Execution] = []
-        #: Ended, but Redis cannot store how; kept apart so that they are not run again.
-        self.abandoned: dict[str, Execution] = {}
         self.doubt: Doubt | None = None
         self.in_flight = 0
         self._reserved = 0
@@ -121,13 +120,13 @@ class ServedQueue:
 
     def knows_id(self, job_id: str) -> bool:
         """Whether any start of the job runs here, or its outcome is still to be accepted."""
-        if job_id in self.running or job_id in self.abandoned:
+        if job_id in self.running:
             return True
         return any(e.job.id == job_id for e in (*self.ended, *self.suspects))
 
     def knows(self, job_id: str, attempts_started: int) -> bool:
         """Whether this start of the job runs here, or its outcome is still to be accepted."""
-        lists = (self.running.values(), self.ended, self.suspects, self.abandoned.values())
+        lists = (self.running.values(), self.ended, self.suspects)
         return any(
             execution.job.id == job_id and execution.job.attempts_started == attempts_started
             for executions in lists
@@ -139,7 +138,14 @@ class ServedQueue:
         if self.ended:
             taken, self.ended = self.ended[:MAX_BATCH], self.ended[MAX_BATCH:]
             return taken
-        return [self.suspects.pop(0)] if self.suspects else []
+        return self._take_suspect() if self.suspects else []
+
+    def suspect(self, execution: Execution) -> None:
+        """Has an outcome sent alone; one that fails alone is tried again less and less often."""
+        pause_s = min(2**execution.tries_alone - 1, _LONGEST_PAUSE_S)
+        execution.send_at = self._clock.monotonic() + pause_s
+        self.suspects.append(execution)
+        self._alarms.at(execution.send_at, self._wake)
 
     def take_slots(self, *, with_outcomes: bool) -> int:
         """Reserves the slots that the next call is to claim for.
@@ -187,6 +193,14 @@ class ServedQueue:
         is_known = self._due is not None and not self._due.is_cancelled
         if not is_known or self._due_ms is None or due_ms < self._due_ms:
             self.note_due(due_ms)
+
+    def _take_suspect(self) -> list[Execution]:
+        now = self._clock.monotonic()
+        first = next((suspect for suspect in self.suspects if suspect.send_at <= now), None)
+        if first is None:
+            return []
+        self.suspects.remove(first)
+        return [first]
 
     def _end_limit(self) -> None:
         self._limit = None
