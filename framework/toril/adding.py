@@ -1,12 +1,13 @@
-"""What both clients make of a wish to add: checked jobs, ready to be stored. Pure.
+"""What both clients do alike, without I/O: jobs made of a wish to add, results read of endings.
 
-In order: is it JSON, is it small enough, does it fit its `data_schema`, can the layout hold its id.
-What is refused is refused here, before anything is sent.
+A job is checked in this order: is it JSON, is it small enough, does it fit its `data_schema`, can
+the layout hold its id. What is refused is refused here, before anything is sent.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,12 +19,15 @@ from toril.declarations.instants import format_instant, parse_instant_ms, to_ms
 from toril.declarations.names import find_named
 from toril.declarations.pipeline import Pipeline
 from toril.declarations.units import format_duration, parse_duration_ms
-from toril.errors import AddError, InvalidData, PayloadTooLarge
+from toril.errors import AddError, InvalidData, JobFailed, PayloadTooLarge
 from toril.runtime.calls.add import MAX_PRIORITY
+from toril.runtime.calls.jobs import Ending
 from toril.runtime.codec import decode_json, encode_json, generate_job_id, validate_job_id
 from toril.runtime.flows import build_run
 from toril.runtime.job import NewJob
 from toril.runtime.job_options import build_opts
+from toril.runtime.runs import RunView
+from toril.runtime.states import JobState
 
 #: What one script call takes, so that it does not keep the server from others for long.
 CHUNK_JOBS = 1_000
@@ -34,6 +38,8 @@ ADD_AGAIN_AFTER_S = (0.05, 0.2, 0.5)
 
 #: The data of a job that is added without any.
 EMPTY: dict[str, Any] = {}
+
+_BY_NEED = re.compile(r"step '.*' failed")
 
 #: A pause or a patience: seconds, a duration such as "5s", or a timedelta.
 Span = float | str | timedelta
@@ -157,6 +163,28 @@ def _check_data(mould: _Mould, encoded: bytes) -> None:
     if mould.schema is not None:
         # As it will be read: a tuple is a list by then.
         mould.schema.check(decode_json(encoded))
+
+
+def read_result(ending: Ending, queue: str, job_id: str) -> Any:
+    """Gives the result of a job that completed; raises JobFailed for one that failed."""
+    if ending.state is not JobState.COMPLETED:
+        reason = ending.reason or "no reason is stored"
+        raise JobFailed(f"job {job_id!r} of queue {queue!r} failed: {reason}", reason=reason)
+    return None if ending.result is None else decode_json(ending.result, f"result of {job_id!r}")
+
+
+def describe_failed_run(run: RunView) -> JobFailed:
+    """Makes the error of a run that failed, by the step that failed first of itself."""
+    failed = {name: step.error or "" for name, step in run.steps.items() if step.state == "failed"}
+    # What needs a failed step fails with words about that step; the deepest one has its own.
+    own = [f"step {name!r}: {e}" for name, e in failed.items() if not _BY_NEED.fullmatch(e)]
+    reason = "; ".join(own) or "no reason is stored"
+    return JobFailed(f"run {run.run!r} of flow {run.flow!r} failed: {reason}", reason=reason)
+
+
+def read_timeout_s(timeout: Span | None) -> float | None:
+    """Reads how long to wait, None for as long as it takes; raises ValueError."""
+    return None if timeout is None else read_span_ms(timeout) / 1000
 
 
 def read_delay_ms(options: AddOptions, *, now_ms: int, timezone: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -16,8 +16,12 @@ from toril.adding import (
     JobBuilder,
     Span,
     cut_into_chunks,
+    describe_failed_run,
+    read_result,
+    read_timeout_s,
 )
 from toril.clock import Clock, SystemClock
+from toril.declarations.flow import Flow
 from toril.declarations.pipeline import Pipeline
 from toril.errors import JobNotFound, RedisUnavailable
 from toril.opening import DEFAULT_DIRECTORY, Server, Setup, load_setup, tell_added
@@ -26,9 +30,13 @@ from toril.plugins.observers import Observers
 from toril.runtime.call import Call
 from toril.runtime.calls import jobs as job_calls
 from toril.runtime.calls.add import Added, add_jobs
+from toril.runtime.calls.jobs import Ending
 from toril.runtime.connection import check_server, connect, is_temporary, measure_offset_ms
+from toril.runtime.events import FinishWaits
+from toril.runtime.flows import step_job_id
 from toril.runtime.job import NewJob, StoredJob
 from toril.runtime.keys import QueueKeys
+from toril.runtime.runs import RunView, read_run
 from toril.runtime.sender import AsyncSender
 from toril.runtime.states import JobState
 
@@ -39,8 +47,8 @@ class Client:
     """Adds jobs and looks at them.
 
     `async with Client.from_config("pipelines") as client:` for applications, or `open` and `close`
-    where these come at different places. With `sender` and `connect_blocking` it uses connections
-    that someone else opened and will close; a worker gives its jobs such a client.
+    where these come at different places. With a `sender` it uses connections that someone else
+    opened and will close; a worker gives its jobs such a client.
     """
 
     def __init__(
@@ -48,17 +56,16 @@ class Client:
         pipeline: Pipeline,
         *,
         sender: AsyncSender | None = None,
-        connect_blocking: Callable[[], Any] | None = None,
         clock: Clock | None = None,
         observers: Observers | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.clock = clock or SystemClock()
         self._sender = sender
-        self._connect_blocking = connect_blocking
         self._observers = observers
         self._builder = JobBuilder(pipeline)
         self._outgoing = Outgoing(self._store)
+        self._waits: FinishWaits | None = None
         self._setup: Setup | None = None
         self._server: Server | None = None
 
@@ -101,13 +108,15 @@ class Client:
             raise
         self._server = server
         self._sender = AsyncSender(redis)
-        self._connect_blocking = lambda: connect(server.url, blocking=True)
 
     async def close(self) -> None:
         """Sends what was added, waits for hooks, and disconnects; may come twice."""
         await self._outgoing.drain()
         if self._observers is not None:
             await self._observers.drain()
+        waits, self._waits = self._waits, None
+        if waits is not None:
+            await waits.close()
         server, self._server = self._server, None
         if server is None:
             return
@@ -155,6 +164,21 @@ class Client:
             tell_added(self._observers, chunk)
         return [JobHandle(self, job.queue, job.id, created=True) for job in jobs]
 
+    async def start_flow(
+        self, flow: str, inputs: Any = EMPTY, *, run_id: str | None = None
+    ) -> RunHandle:
+        """Starts a run of a flow; all its jobs are stored when this returns.
+
+        A `run_id` that exists starts nothing: the handle's `created` is False then. Raises
+        UnknownName, AddError or ExpressionError, and nothing is stored.
+        """
+        now_ms = self.clock.now_ms()
+        run, jobs = self._builder.build_run(flow, inputs, run_id=run_id, now_ms=now_ms)
+        created = (await self._store(jobs))[0].created or run_id is None
+        if created:
+            tell_added(self._observers, jobs)
+        return RunHandle(self, self.pipeline.flows[flow], run, created=created)
+
     def job(self, queue: str, id: str) -> JobHandle:
         """Gives the handle of a job, there or not."""
         return JobHandle(self, queue, id, created=False)
@@ -166,12 +190,19 @@ class Client:
     async def send(self, call: Call[T]) -> T:
         """Sends a call and gives its reply."""
         try:
-            return await self._open_sender().send(call)
+            return await self.open_sender().send(call)
         except RedisUnavailable:
             await self._revive()
             raise
 
-    def _open_sender(self) -> AsyncSender:
+    async def wait(self, queue: str, id: str, timeout: Span | None = None) -> Ending:
+        """Waits until a job has finished and gives how; raises WaitTimeout or JobNotFound."""
+        if self._waits is None:
+            self._waits = FinishWaits(self.open_sender())
+        return await self._waits.wait(self.keys(queue), id, read_timeout_s(timeout))
+
+    def open_sender(self) -> AsyncSender:
+        """Gives what sends the calls; raises RedisUnavailable while the client is not open."""
         if self._sender is None:
             raise RedisUnavailable("the client is not open; use `async with` or await `open()`")
         return self._sender
@@ -212,6 +243,14 @@ class JobHandle:
     def __repr__(self) -> str:
         return f"JobHandle(queue={self.queue!r}, id={self.id!r})"
 
+    async def result(self, timeout: Span | None = None) -> Any:
+        """Waits until it has finished and gives its result, also when the job itself is not kept.
+
+        Raises JobFailed, WaitTimeout, or JobNotFound if it is not there or removed meanwhile.
+        """
+        ending = await self._client.wait(self.queue, self.id, timeout)
+        return read_result(ending, self.queue, self.id)
+
     async def state(self) -> JobState:
         """Gives its state, `unknown` if it is not there (any more)."""
         try:
@@ -246,3 +285,50 @@ class JobHandle:
     async def remove(self) -> None:
         """Removes the job and its children; raises JobNotFound, or WrongState for an active one."""
         await self._client.send(job_calls.remove_job(self._keys, self.id))
+
+
+class RunHandle:
+    """One run of a flow."""
+
+    __slots__ = ("_client", "_flow", "_last", "created", "run")
+
+    def __init__(self, client: Client, flow: Flow, run: str, *, created: bool) -> None:
+        self._client = client
+        self._flow = flow
+        queue = client.pipeline.jobs[flow.last_step.job].queue
+        self._last = JobHandle(
+            client, queue, step_job_id(run, flow.last_step.name), created=created
+        )
+        #: The run's id.
+        self.run = run
+        #: Whether this `start_flow` started it, rather than finding the id there.
+        self.created = created
+
+    def __repr__(self) -> str:
+        return f"RunHandle(flow={self._flow.name!r}, run={self.run!r})"
+
+    async def result(self, timeout: Span | None = None) -> Any:
+        """Waits until it has finished and gives its last step's result.
+
+        Raises JobFailed with the step that failed, WaitTimeout, or JobNotFound.
+        """
+        view = await self.wait(timeout)
+        if view.state == "failed":
+            raise describe_failed_run(view)
+        return view.steps[self._flow.last_step.name].result
+
+    async def wait(self, timeout: Span | None = None) -> RunView:
+        """Waits until it has finished, well or badly, and gives how it stands then."""
+        last = self._last
+        ending = await self._client.wait(last.queue, last.id, timeout)
+        return await self._read(ending)
+
+    async def state(self) -> RunView:
+        """Gives how it stands, step by step; raises JobNotFound if nothing of it is left."""
+        return await self._read(None)
+
+    async def _read(self, ending: Ending | None) -> RunView:
+        client = self._client
+        return await read_run(
+            client.open_sender(), client.pipeline, self._flow, self.run, ending=ending
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -16,8 +16,12 @@ from toril.adding import (
     JobBuilder,
     Span,
     cut_into_chunks,
+    describe_failed_run,
+    read_result,
+    read_timeout_s,
 )
 from toril.clock import Clock, SystemClock
+from toril.declarations.flow import Flow
 from toril.declarations.pipeline import Pipeline
 from toril.errors import JobNotFound, RedisUnavailable
 from toril.opening import DEFAULT_DIRECTORY, Server, load_setup, tell_added
@@ -25,14 +29,18 @@ from toril.plugins.observers import Observers
 from toril.runtime.call import Call
 from toril.runtime.calls import jobs as job_calls
 from toril.runtime.calls.add import Added, add_jobs
+from toril.runtime.calls.jobs import Ending
 from toril.runtime.connection import (
     check_server_sync,
     connect_sync,
     is_temporary,
     measure_offset_ms_sync,
 )
+from toril.runtime.events import wait_until_finished_sync
+from toril.runtime.flows import step_job_id
 from toril.runtime.job import NewJob, StoredJob
 from toril.runtime.keys import QueueKeys
+from toril.runtime.runs import RunView, read_run_sync
 from toril.runtime.states import JobState
 from toril.runtime.sync_sender import SyncSender
 
@@ -43,7 +51,7 @@ class SyncClient:
     """Adds jobs and looks at them; any number of threads may share one.
 
     `with SyncClient.from_config("pipelines") as client:`, or `close` where the end comes at another
-    place. With `sender` and `connect_blocking` it uses connections that someone else opened.
+    place. With a `sender` it uses connections that someone else opened and will close.
     """
 
     def __init__(
@@ -51,14 +59,12 @@ class SyncClient:
         pipeline: Pipeline,
         *,
         sender: SyncSender,
-        connect_blocking: Callable[[], Any],
         clock: Clock | None = None,
         observers: Observers | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.clock = clock or SystemClock()
-        self._sender = sender
-        self._connect_blocking = connect_blocking
+        self.sender = sender
         self._observers = observers
         self._builder = JobBuilder(pipeline)
         self._server: Server | None = None
@@ -83,7 +89,6 @@ class SyncClient:
         client = cls(
             setup.pipeline,
             sender=SyncSender(redis),
-            connect_blocking=lambda: connect_sync(server.url, blocking=True),
             clock=clock,
             observers=setup.make_observers(),
         )
@@ -105,7 +110,7 @@ class SyncClient:
         """Disconnects, if the client connected itself; may come twice."""
         server, self._server = self._server, None
         if server is not None:
-            self._sender.redis.close()
+            self.sender.redis.close()
             server.close()
 
     def add(
@@ -138,6 +143,17 @@ class SyncClient:
             tell_added(self._observers, chunk)
         return [SyncJobHandle(self, job.queue, job.id, created=True) for job in jobs]
 
+    def start_flow(
+        self, flow: str, inputs: Any = EMPTY, *, run_id: str | None = None
+    ) -> SyncRunHandle:
+        """Starts a run of a flow; see `Client.start_flow`."""
+        now_ms = self.clock.now_ms()
+        run, jobs = self._builder.build_run(flow, inputs, run_id=run_id, now_ms=now_ms)
+        created = self._store(jobs)[0].created or run_id is None
+        if created:
+            tell_added(self._observers, jobs)
+        return SyncRunHandle(self, self.pipeline.flows[flow], run, created=created)
+
     def job(self, queue: str, id: str) -> SyncJobHandle:
         """Gives the handle of a job, there or not."""
         return SyncJobHandle(self, queue, id, created=False)
@@ -149,11 +165,16 @@ class SyncClient:
     def send(self, call: Call[T]) -> T:
         """Sends a call and gives its reply."""
         try:
-            return self._sender.send(call)
+            return self.sender.send(call)
         except RedisUnavailable:
             if self._server is not None:
                 self._server.revive()
             raise
+
+    def wait(self, queue: str, id: str, timeout: Span | None = None) -> Ending:
+        """Waits until a job has finished and gives how; raises WaitTimeout or JobNotFound."""
+        timeout_s = read_timeout_s(timeout)
+        return wait_until_finished_sync(self.sender, self.keys(queue), id, timeout_s)
 
     def _store(self, jobs: Sequence[NewJob]) -> list[Added]:
         """Adds jobs in one call; asks again when the reply is lost."""
@@ -183,6 +204,11 @@ class SyncJobHandle:
 
     def __repr__(self) -> str:
         return f"SyncJobHandle(queue={self.queue!r}, id={self.id!r})"
+
+    def result(self, timeout: Span | None = None) -> Any:
+        """Waits until it has finished and gives its result; see `JobHandle.result`."""
+        ending = self._client.wait(self.queue, self.id, timeout)
+        return read_result(ending, self.queue, self.id)
 
     def state(self) -> JobState:
         """Gives its state, `unknown` if it is not there (any more)."""
@@ -218,3 +244,42 @@ class SyncJobHandle:
     def remove(self) -> None:
         """Removes the job and its children; raises JobNotFound, or WrongState for an active one."""
         self._client.send(job_calls.remove_job(self._keys, self.id))
+
+
+class SyncRunHandle:
+    """One run of a flow; see `RunHandle`."""
+
+    __slots__ = ("_client", "_flow", "_last", "created", "run")
+
+    def __init__(self, client: SyncClient, flow: Flow, run: str, *, created: bool) -> None:
+        self._client = client
+        self._flow = flow
+        queue, last = client.pipeline.jobs[flow.last_step.job].queue, flow.last_step.name
+        self._last = SyncJobHandle(client, queue, step_job_id(run, last), created=created)
+        #: The run's id.
+        self.run = run
+        #: Whether this `start_flow` started it, rather than finding the id there.
+        self.created = created
+
+    def __repr__(self) -> str:
+        return f"SyncRunHandle(flow={self._flow.name!r}, run={self.run!r})"
+
+    def result(self, timeout: Span | None = None) -> Any:
+        """Waits until it has finished and gives its last step's result; see `RunHandle.result`."""
+        view = self.wait(timeout)
+        if view.state == "failed":
+            raise describe_failed_run(view)
+        return view.steps[self._flow.last_step.name].result
+
+    def wait(self, timeout: Span | None = None) -> RunView:
+        """Waits until it has finished, well or badly, and gives how it stands then."""
+        last = self._last
+        return self._read(self._client.wait(last.queue, last.id, timeout))
+
+    def state(self) -> RunView:
+        """Gives how it stands, step by step; raises JobNotFound if nothing of it is left."""
+        return self._read(None)
+
+    def _read(self, ending: Ending | None) -> RunView:
+        client = self._client
+        return read_run_sync(client.sender, client.pipeline, self._flow, self.run, ending=ending)
