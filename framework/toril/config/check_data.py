@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from toril.config.context import Context
-from toril.config.data_schema import find_misfits, make_data_validator
+from toril.config.data_schema import make_data_validator
 from toril.config.document import Path
 from toril.config.entries import Entry
+from toril.config.schema import find_errors
+from toril.config.schema_words import describe_errors
 
 
 def check_static_data(context: Context, entry: Entry, keys: Path, target: Entry) -> None:
@@ -27,7 +29,12 @@ def check_static_data(context: Context, entry: Entry, keys: Path, target: Entry)
     data: Any = entry.value
     for key in keys:
         data = data.get(key, {}) if isinstance(data, dict) else {}
-    for misfit in find_misfits(make_data_validator(schema), data):
+    try:
+        errors = find_errors(document, path, data, make_data_validator(schema))
+    except RecursionError:
+        document.add("T215", path, f"expected data that nests less deep, by {wants}", at_key=True)
+        return
+    for misfit in describe_errors(errors):
         where = (*path, *misfit.path)
         sentence = misfit.sentence(("data",), document.variables.get(where))
         document.add(

@@ -11,8 +11,10 @@ from toril.config.document import Document
 from toril.config.document import Path as Keys
 from toril.config.entries import Entry
 from toril.config.files import read_source
-from toril.config.json_schemas import find_schema_faults
+from toril.config.json_schemas import find_unusable, metaschema
 from toril.config.problems import Source
+from toril.config.schema import find_errors
+from toril.config.schema_words import describe_errors
 from toril.config.yaml_nodes import Node, Span, find_key_span, find_span
 from toril.config.yaml_reader import compose_quietly
 
@@ -29,13 +31,13 @@ def check_data_schema(context: Context, job: Entry) -> None:
 
 def check_inline_schema(document: Document, keys: Keys, schema: Any) -> bool:
     """Checks a schema that stands in the YAML; problems point into it."""
-    sound = True
-    for misfit in find_schema_faults(schema):
-        sound = False
-        sentence = misfit.sentence()
+    misfits = list(describe_errors(find_errors(document, keys, schema, metaschema())))
+    misfits = misfits or list(find_unusable(schema))
+    for misfit in misfits:
         path = (*keys, *misfit.path)
+        sentence = misfit.sentence((), document.variables.get(path))
         document.add("T116", path, sentence, hint=misfit.hint, at_key=misfit.at_key)
-    return sound
+    return not misfits
 
 
 def _check_file(context: Context, job: Entry, keys: Keys, said: dict[str, Any]) -> None:
@@ -53,14 +55,12 @@ def _check_file(context: Context, job: Entry, keys: Keys, said: dict[str, Any]) 
     except ValueError as error:
         _report_not_json(document, source, error)
         return
-    root = compose_quietly(source)
-    sound = True
-    for misfit in find_schema_faults(schema):
-        sound = False
-        sentence = misfit.sentence()
+    misfits = list(describe_errors(metaschema().iter_errors(schema))) or list(find_unusable(schema))
+    root = compose_quietly(source) if misfits else None
+    for misfit in misfits:
         span = _span(root, misfit.path, misfit.at_key)
-        report.add("T116", source, span, sentence, hint=misfit.hint)
-    if sound:
+        report.add("T116", source, span, misfit.sentence(), hint=misfit.hint)
+    if not misfits:
         context.data_schemas[job.name] = schema
 
 

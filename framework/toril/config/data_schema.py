@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.protocols import Validator
 from referencing import Registry
 
-from toril.config.schema_words import Misfit, describe_errors
+from toril.config.schema_words import Misfit, describe_errors, show_value
 from toril.errors import InvalidData
 
 #: References inside one schema are known; nothing is ever fetched.
@@ -27,7 +27,8 @@ def find_misfits(validator: Validator, data: Any) -> Iterator[Misfit]:
     try:
         yield from describe_errors(validator.iter_errors(data))
     except RecursionError:
-        yield Misfit(code="T215", path=(), template="expected data that nests less deep, got {got}")
+        template = "expected data that nests less deep, got {got}{for}"
+        yield Misfit(path=(), template=template, got=show_value(data))
 
 
 def check_data(schema: Mapping[str, Any] | bool | None, data: Any, what: str) -> None:

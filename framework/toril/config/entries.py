@@ -30,16 +30,13 @@ class Entry:
         """Whether its shape is right, so that it may be looked into."""
         return self.path not in self.document.bad
 
-    def has(self, *keys: str | int) -> bool:
+    def has(self, *keys: str) -> bool:
         """Whether the value under these keys is there and its shape is right."""
         if (*self.path, *keys) in self.document.bad:
             return False
         value = self.value
         for key in keys:
-            if isinstance(value, dict):
-                if key not in value:
-                    return False
-            elif not isinstance(value, list):
+            if not isinstance(value, dict) or key not in value:
                 return False
             value = value[key]
         return True

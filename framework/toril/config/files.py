@@ -65,20 +65,22 @@ def _search_folder(search: _Search, folder: Path) -> Iterator[Path]:
         return
     for entry in entries:
         path = folder / entry.name
-        if entry.name.startswith(".") or not _is_of_interest(entry):
+        if entry.name.startswith(".") or not _is_of_interest(entry, path):
             continue
         if entry.is_symlink() and not _stays_inside(search, path):
             continue
-        if entry.is_dir():
+        if path.is_dir():
             yield from _enter_folder(search, path)
-        elif _is_new(search, path) and not _is_test(search, path):
+        elif path.is_file() and _is_new(search, path) and not _is_test(search, path):
             yield path
 
 
-def _is_of_interest(entry: os.DirEntry[str]) -> bool:
-    if entry.name.endswith(_SUFFIXES):
-        return entry.is_file() or entry.is_dir() or entry.is_symlink()
-    return entry.is_dir()
+def _is_of_interest(entry: os.DirEntry[str], path: Path) -> bool:
+    is_yaml = entry.name.endswith(_SUFFIXES)
+    if entry.is_symlink():
+        # Where it leads is looked at next; a link that leads nowhere is no folder.
+        return is_yaml or path.is_dir()
+    return entry.is_dir() or (is_yaml and entry.is_file())
 
 
 def _enter_folder(search: _Search, folder: Path) -> Iterator[Path]:

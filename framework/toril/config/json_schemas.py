@@ -7,6 +7,7 @@ another draft, references that lead out of it or nowhere, patterns that are no r
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -18,7 +19,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from toril.config.schema_files import load_schema
-from toril.config.schema_words import Misfit, describe_errors
+from toril.config.schema_words import Misfit
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -31,21 +32,21 @@ _SINGLE = (
 Path = tuple[str | int, ...]
 
 
-def find_schema_faults(schema: Any) -> Iterator[Misfit]:
-    """Gives everything that is wrong with a schema, in order of finding."""
-    shape = list(describe_errors(_metaschema().iter_errors(schema)))
-    yield from shape
-    if not shape and isinstance(schema, Mapping):
-        references = _References(schema)
-        uses = list(_find_unusable(schema, (), references))
-        yield from uses
-        if not uses and references.were_used:
-            yield from _find_circle(schema)
-
-
 @cache
-def _metaschema() -> Validator:
+def metaschema() -> Validator:
+    """Gives the validator of schemas themselves."""
     return Draft202012Validator(load_schema("parts/json_schema.json"))
+
+
+def find_unusable(schema: Any) -> Iterator[Misfit]:
+    """Gives what could not be used of a schema that fits the metaschema."""
+    if not isinstance(schema, Mapping):
+        return
+    references = _References(schema)
+    parts = list(_find_in(schema, (), references))
+    yield from parts
+    if not parts and references.were_used:
+        yield from _find_circle(schema)
 
 
 class _References:
@@ -65,7 +66,7 @@ class _References:
         return True
 
 
-def _find_unusable(schema: Any, path: Path, references: _References) -> Iterator[Misfit]:
+def _find_in(schema: Any, path: Path, references: _References) -> Iterator[Misfit]:
     if not isinstance(schema, Mapping):
         return
     yield from _check_dialect(schema, path)
@@ -74,13 +75,13 @@ def _find_unusable(schema: Any, path: Path, references: _References) -> Iterator
     for keyword in schema:
         inner = schema[keyword]
         if keyword in _SINGLE:
-            yield from _find_unusable(inner, (*path, keyword), references)
+            yield from _find_in(inner, (*path, keyword), references)
         elif keyword in _MAPS:
             for name, part in inner.items():
-                yield from _find_unusable(part, (*path, keyword, name), references)
+                yield from _find_in(part, (*path, keyword, name), references)
         elif keyword in _LISTS:
             for index, part in enumerate(inner):
-                yield from _find_unusable(part, (*path, keyword, index), references)
+                yield from _find_in(part, (*path, keyword, index), references)
 
 
 def _check_dialect(schema: Mapping[str, Any], path: Path) -> Iterator[Misfit]:
@@ -114,7 +115,10 @@ def _check_patterns(schema: Mapping[str, Any], path: Path) -> Iterator[Misfit]:
     patterns += [(pattern, (*path, "patternProperties", pattern)) for pattern in named]
     for pattern, where in patterns:
         try:
-            re.compile(pattern)
+            with warnings.catch_warnings():
+                # What may mean something else one day is right today.
+                warnings.simplefilter("ignore", FutureWarning)
+                re.compile(pattern)
         except re.error as error:
             sentence = f"expected a regular expression, got {pattern!r}: {error}"
             at_key = where[-2] == "patternProperties"

@@ -39,10 +39,7 @@ def check_params(document: Document, path: Path, params: Any, schema: Mapping[st
 
 def check_value(document: Document, path: Path, value: Any, validator: Validator) -> bool:
     """Checks the value at a path and reports what does not fit; tells whether all does."""
-    for _ in range(_MAX_ROUNDS):
-        errors = list(validator.iter_errors(value))
-        if not errors or not _retype(document, path, value, errors):
-            break
+    errors = find_errors(document, path, value, validator)
     for misfit in describe_errors(errors):
         where = (*path, *misfit.path)
         if misfit.at_key or where not in document.unread:
@@ -52,6 +49,18 @@ def check_value(document: Document, path: Path, value: Any, validator: Validator
             document.foreign.add(where)
         document.mark_bad(where)
     return not errors
+
+
+def find_errors(
+    document: Document, path: Path, value: Any, validator: Validator
+) -> list[ValidationError]:
+    """Gives what does not fit; scalars from variables are typed in place if that makes them fit."""
+    errors: list[ValidationError] = []
+    for _ in range(_MAX_ROUNDS):
+        errors = list(validator.iter_errors(value))
+        if not errors or not _retype(document, path, value, errors):
+            break
+    return errors
 
 
 def make_params_validator(schema: Mapping[str, Any]) -> Validator:
@@ -70,7 +79,7 @@ def _retype(document: Document, path: Path, value: Any, errors: list[ValidationE
         ):
             continue
         typed = type_scalar(str(error.instance))
-        if typed is None or isinstance(typed, str) or not error_is_gone(error, typed):
+        if typed is None or isinstance(typed, str) or not _is_gone(error, typed):
             continue
         parent = value
         for step in where[:-1]:
@@ -82,7 +91,7 @@ def _retype(document: Document, path: Path, value: Any, errors: list[ValidationE
     return changed
 
 
-def error_is_gone(error: ValidationError, value: Any) -> bool:
+def _is_gone(error: ValidationError, value: Any) -> bool:
     """Whether the failed keyword takes this value instead."""
     return Draft202012Validator({error.validator: error.validator_value}).is_valid(value)
 

@@ -231,8 +231,16 @@ def _wanted(found: _Finding) -> str:
     return word(found.wanted) if word else f"what fits {found.keyword!r}"
 
 
+def _literal(value: Any) -> str:
+    """Writes a value that is wanted: unlike one that is there, a list or map is shown."""
+    if not isinstance(value, list | dict):
+        return show_value(value)
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
 def _one_of(values: list[Any]) -> str:
-    shown = [show_value(value) for value in values]
+    shown = [_literal(value) for value in values]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"
 
 
@@ -259,7 +267,7 @@ def _count(noun: str, bound: str) -> Callable[[int], str]:
 _WORDS: dict[str, Callable[[Any], str]] = {
     "type": _types,
     "enum": _one_of,
-    "const": lambda value: show_value(value),
+    "const": _literal,
     "pattern": lambda pattern: f"text that matches {pattern}",
     "format": lambda name: f"text in the format {name!r}",
     "minimum": lambda n: f"a number from {n}",
