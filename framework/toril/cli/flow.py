@@ -1,0 +1,73 @@
+"""`toril flow`: starts a run of a flow, and may wait for its end."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from toril.cli.arguments import parse_data
+from toril.cli.connect import open_client
+from toril.cli.groups import NounGroup
+from toril.cli.options import directory_option, format_option
+from toril.cli.output import ANSWER_IS_NO, print_json, print_table
+from toril.cli.waiting import check_wait, wait_options, warn_if_idle
+from toril.runtime.runs import RunView
+
+
+@click.group(cls=NounGroup, short_help="Start flows.")
+def flow() -> None:
+    """Starts flows."""
+
+
+@flow.command("start", short_help="Start a run of a flow.")
+@click.argument("name", metavar="FLOW")
+@click.argument("words", metavar="[KEY=VALUE]...", nargs=-1)
+@click.option(
+    "--data", "text", metavar="JSON", help="The inputs; KEY=VALUE words are set over them."
+)
+@click.option("--id", "run_id", metavar="ID", help="The run's id; one that exists starts nothing.")
+@wait_options
+@directory_option
+@format_option
+def start(
+    name: str,
+    words: tuple[str, ...],
+    text: str | None,
+    run_id: str | None,
+    wait: bool,
+    timeout: str | None,
+    as_json: bool,
+) -> None:
+    """Starts a run of FLOW with the inputs KEY=VALUE and prints its id.
+
+    With --wait the end of every step is printed, and the exit code is 1 if the run failed.
+    """
+    check_wait(timeout, wait=wait)
+    inputs = parse_data(words, text)
+    with open_client() as client:
+        run = client.start_flow(name, inputs, run_id=run_id)
+        if wait:
+            steps = client.pipeline.flows[name].steps.values()
+            warn_if_idle(client, [client.pipeline.jobs[step.job].queue for step in steps])
+            view = run.wait(timeout)
+        elif as_json:
+            view = run.state()
+        else:
+            click.echo(run.run)
+            return
+    _show(view, as_json=as_json)
+    if view.state == "failed":
+        raise click.exceptions.Exit(ANSWER_IS_NO)
+
+
+def _show(view: RunView, *, as_json: bool) -> None:
+    if as_json:
+        print_json(view.as_json())
+        return
+    click.echo(f"run {view.run} of {view.flow} {view.state}")
+    rows = [
+        (name, step.state, step.error or json.dumps(step.result, ensure_ascii=False))
+        for name, step in view.steps.items()
+    ]
+    print_table(("step", "state", "result or error"), rows, empty="no step")
