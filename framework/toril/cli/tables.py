@@ -21,7 +21,12 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    make_console().print(table)
+    console = make_console()
+    with console.capture() as captured:
+        console.print(table)
+    # rich fills the last column with blanks, too.
+    for line in captured.get().splitlines():
+        print(line.rstrip())
 
 
 def make_console() -> Console:
