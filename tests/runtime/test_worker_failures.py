@@ -298,8 +298,8 @@ async def test_a_job_type_that_is_not_declared_fails_with_what_to_do(rig):
 
     job = await rig.reaches(job_id, "failed")
     assert job.failed_reason == (
-        "job type 'sync-order', added to queue 'orders', is not declared; "
-        "did you mean 'sync-orders'?"
+        "no job type 'sync-order'; did you mean 'sync-orders'? (this job was added to queue "
+        "'orders')"
     )
 
 
@@ -322,8 +322,7 @@ async def test_a_processor_that_no_plugin_supplies_fails_the_job(rig):
 
     job = await rig.reaches(job_id, "failed")
     assert job.failed_reason == (
-        "job type 'sync' of queue 'orders' uses processor 'sync', which no plugin supplies; "
-        "there are: none"
+        "job type 'sync' of queue 'orders' cannot run: no processor 'sync'; none is declared"
     )
 
 

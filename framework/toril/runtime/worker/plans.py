@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import msgspec
 
 from toril.declarations.job_type import JobType
+from toril.declarations.names import describe_unknown
 from toril.declarations.pipeline import Pipeline
 from toril.errors import PluginError
 from toril.plugins.descriptors import Processor
@@ -53,9 +53,8 @@ def explain_missing(
     """Says why a job of this name cannot run on this queue, and what to do."""
     job_type = pipeline.jobs.get(name)
     if job_type is None:
-        close = difflib.get_close_matches(name, pipeline.jobs, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else "declare it under `jobs`"
-        return f"job type {name!r}, added to queue {queue!r}, is not declared; {hint}"
+        unknown = describe_unknown("job type", name, pipeline.jobs)
+        return f"{unknown} (this job was added to queue {queue!r})"
     if job_type.queue != queue:
         return (
             f"job type {name!r} is declared for queue {job_type.queue!r}, but this job was added "
@@ -63,11 +62,8 @@ def explain_missing(
         )
     if job_type.use is None:
         return f"job type {name!r} of queue {queue!r} names no processor; add `use` to it"
-    known = ", ".join(sorted(processors)) or "none"
-    return (
-        f"job type {name!r} of queue {queue!r} uses processor {job_type.use!r}, which no plugin "
-        f"supplies; there are: {known}"
-    )
+    unknown = describe_unknown("processor", job_type.use, processors)
+    return f"job type {name!r} of queue {queue!r} cannot run: {unknown}"
 
 
 def _build_plan(
