@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -14,14 +15,25 @@ PIPE_WIDTH = 10_000
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints rows of text; a column of numbers is aligned to the right."""
+    """Prints rows of text; a column of numbers is aligned to the right.
+
+    Cells fold between words. What has no blanks stays whole, if need be beyond the terminal's edge:
+    an id is there to be copied.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for index, column in enumerate(columns):
-        numeric = all(_is_number(row[index]) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        cells = [row[index] for row in rows]
+        table.add_column(
+            column,
+            justify="right" if all(map(_is_number, cells)) else "left",
+            overflow="fold",
+            no_wrap=not any(" " in cell for cell in cells),
+        )
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console = make_console()
+    wide = console.options.update(width=PIPE_WIDTH)
+    console.width = max(console.width, Measurement.get(console, wide, table).minimum)
     with console.capture() as captured:
         console.print(table)
     # rich fills the last column with blanks, too.
