@@ -52,16 +52,12 @@ ZONES = [
     "Europe/Zurich",
     "Europe/London",
     "America/New_York",
-    "America/St_Johns",
     "America/Havana",
     "America/Santiago",
     "Africa/Cairo",
-    "Africa/Casablanca",
     "Asia/Beirut",
-    "Asia/Kolkata",
     "Atlantic/Azores",
     "Australia/Sydney",
-    "Pacific/Auckland",
 ]
 
 COUNT = 12
@@ -76,9 +72,9 @@ return args.rows.map(([pattern, tz, after]) => {
 
 
 def list_starts(timezone: str) -> list[int]:
-    """Instants shortly before each change of the clocks in two years, and one far from any."""
+    """Instants shortly before each change of the clocks in a year, and one far from any."""
     zone = ZoneInfo(timezone)
-    moment, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
+    moment, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
     starts = [int(datetime(2026, 5, 5, tzinfo=UTC).timestamp() * 1000) + 1]
     offset = moment.astimezone(zone).utcoffset()
     while moment < end:
