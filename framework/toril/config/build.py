@@ -132,7 +132,6 @@ def build_flow(name: str, values: Values) -> Flow:
             data=said.get("data", {}),
         )
         for step, said in values["steps"].items()
-        if not step.startswith("x-")
     }
     return Flow(name=name, inputs=values.get("inputs"), steps=steps)
 

@@ -35,11 +35,7 @@ def check_inputs(context: Context) -> None:
 
 
 def _steps(flow: Entry) -> dict[str, Mapping[str, Any]]:
-    return {
-        name: step
-        for name, step in flow.value["steps"].items()
-        if not name.startswith("x-") and isinstance(step, dict)
-    }
+    return {n: step for n, step in flow.value["steps"].items() if isinstance(step, dict)}
 
 
 def _check_steps(context: Context, flow: Entry, steps: dict[str, Mapping[str, Any]]) -> None:
@@ -116,8 +112,7 @@ def _check_tree(flow: Entry, needs: Needs) -> None:
             dependents[one].append(name)
     last = [name for name, them in dependents.items() if not them]
     if len(last) > 1:
-        shown = " and ".join(repr(name) for name in last[:3]) + (", ..." if len(last) > 3 else "")
-        message = f"flow {flow.name!r} has {len(last)} last steps: {shown}"
+        message = f"flow {flow.name!r} has {len(last)} last steps: {_list(last)}"
         hint = "add a last step that needs them, or make a flow of each"
         flow.add("T204", ("steps", last[1]), message, hint=hint, at_key=True)
     for name, them in dependents.items():
@@ -126,11 +121,18 @@ def _check_tree(flow: Entry, needs: Needs) -> None:
 
 
 def _report_second_dependent(flow: Entry, name: str, them: list[str], needs: Needs) -> None:
-    shown = " and ".join(repr(one) for one in them[:3]) + (", ..." if len(them) > 3 else "")
     message = (
-        f"step {name!r} is needed by {shown}; "
+        f"step {name!r} is needed by {_list(them)}; "
         "several dependents are not available in this version of Toril"
     )
     hint = f"let {them[1]!r} need {them[0]!r} instead, or declare {name!r} once for each"
     index = needs[them[1]].index(name)
     flow.add("T204", ("steps", them[1], "needs", index), message, hint=hint)
+
+
+def _list(names: list[str]) -> str:
+    """Writes names as `'a', 'b' and 'c'`, the first ones of many."""
+    shown = [repr(name) for name in names[:3]]
+    if len(names) > 3:
+        return f"{', '.join(shown)}, ..."
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"

@@ -42,7 +42,7 @@ def _check_trigger(context: Context, schedule: Entry, flow: Entry) -> None:
     """A tick adds a job to the queue of the flow's last step, where a worker of ours starts it."""
     if not flow.is_sound:
         return
-    steps = {k: v for k, v in flow.value["steps"].items() if not k.startswith("x-")}
+    steps = flow.value["steps"]
     needed = {name for step in steps.values() for name in step.get("needs", ())}
     last = [step for name, step in steps.items() if name not in needed]
     job = context.entries.jobs.get(last[0]["job"]) if len(last) == 1 else None

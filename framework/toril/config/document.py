@@ -23,8 +23,8 @@ from toril.config.yaml_nodes import (
 
 Path = tuple[str | int, ...]
 
-#: Below these keys the user's own data begins: `x-` means nothing there.
-_FREE_KEYS = frozenset({"data", "data_schema", "inputs", "with", "config"})
+#: Below these keys of an entry the user's own data begins: `x-` means nothing there.
+_FREE_KEYS = frozenset({"data", "data_schema", "inputs", "with"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class _Reader:
             return [self.read(item, (*path, i), is_free) for i, item in enumerate(node.items)]
         assert isinstance(node, MapNode)
         return {
-            key: self.read(value, (*path, key), is_free or key in _FREE_KEYS)
+            key: self.read(value, (*path, key), is_free or _is_free((*path, key)))
             for key, (_, value) in node.entries.items()
             if is_free or not key.startswith("x-")
         }
@@ -210,6 +210,10 @@ class _Reader:
     def _give_up(self, path: Path) -> None:
         self._document.unread.add(path)
         self._document.mark_bad(path)
+
+
+def _is_free(path: Path) -> bool:
+    return (len(path) == 3 and path[2] in _FREE_KEYS) or takes_expressions(path)
 
 
 def takes_expressions(path: Path) -> bool:

@@ -81,8 +81,6 @@ def gather_entries(documents: Iterable[Document], *, is_complete: bool) -> Entri
 
 
 def _enter(entries: Entries, entry: Entry) -> None:
-    if entry.name.startswith("x-"):
-        return
     known: dict[str, Entry] = getattr(entries, entry.kind)
     first = known.setdefault(entry.name, entry)
     if first is entry:

@@ -35,19 +35,19 @@ def test_our_metaschema_takes_what_the_official_one_takes(schema: Any) -> None:
     assert metaschema().is_valid(schema) == OFFICIAL.is_valid(schema)
 
 
-@pytest.mark.parametrize("keyword", KEYWORDS)
-@pytest.mark.parametrize(
-    "value",
-    [
-        *[None, True, 0, -1, 1.5, "", "object", "a#b", "1"],
-        *[[], [True], [1], ["a"], ["a", "a"], ["object", "array"], ["object", "object"]],
-        *[{}, {"a": True}, {"a": 1}, {"a": ["b"]}, {"a": {}}, {"type": 1}],
-    ],
-)
-def test_our_metaschema_takes_the_same_under_every_keyword(keyword: str, value: Any) -> None:
-    schema = {keyword: value}
+PROBES: list[Any] = [
+    *[None, True, 0, -1, 1.5, "", "object", "a#b", "1"],
+    *[[], [True], [1], ["a"], ["a", "a"], ["object", "array"], ["object", "object"]],
+    *[{}, {"a": True}, {"a": 1}, {"a": ["b"]}, {"a": ["b", "b"]}, {"a": {}}, {"type": 1}],
+]
 
-    assert metaschema().is_valid(schema) == OFFICIAL.is_valid(schema)
+
+@pytest.mark.parametrize("keyword", KEYWORDS)
+def test_our_metaschema_takes_the_same_under_every_keyword(keyword: str) -> None:
+    ours = [value for value in PROBES if metaschema().is_valid({keyword: value})]
+    theirs = [value for value in PROBES if OFFICIAL.is_valid({keyword: value})]
+
+    assert ours == theirs
 
 
 def test_our_metaschema_knows_every_keyword() -> None:
