@@ -10,6 +10,7 @@ import fcntl
 import gzip
 import json
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -49,7 +50,9 @@ class Demo:
 
     def toril(self, *arguments: str) -> str:
         command = [str(TORIL), "-C", str(self.folder), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=120, env=clean_environment()
+        )
         assert done.returncode == 0, f"{arguments}: {done.stdout}\n{done.stderr}"
         return done.stdout
 
@@ -237,6 +240,15 @@ def test_every_other_job_completes_once(demo: Demo) -> None:
     }
 
 
+def test_running_again_finds_nothing_due_and_ends(demo: Demo) -> None:
+    written = (demo.out / "report.html").stat().st_mtime_ns
+
+    demo.toril("run", "--until-idle")
+
+    assert (demo.out / "report.html").stat().st_mtime_ns == written
+    assert len(demo.jobs("orders", "failed")) == 1
+
+
 def test_the_page_holds_everything_it_shows(demo: Demo) -> None:
     page = (demo.out / "report.html").read_text()
     found = PageReader()
@@ -279,6 +291,11 @@ class PageReader(HTMLParser):
         if tag in ("script", "link", "img", "iframe"):
             self.loaded.append(tag)
         self.loaded += [value for name, value in attrs if name in ("src", "href") and value]
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without a Redis of this machine's, so that the demo uses its own."""
+    return {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
 
 
 def read_prices() -> dict[str, dict[str, float]]:

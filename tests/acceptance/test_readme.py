@@ -20,14 +20,15 @@ PAGES = sorted(
     [ROOT / "README.md", ROOT / "pipelines" / "README.md", *(ROOT / "docs").glob("*.md")]
 )
 TORIL = Path(sys.executable).with_name("toril")
+#: Without a Redis of this machine's, so that every pipeline uses its own.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "REDIS_URL"} | {"NO_COLOR": "1"}
 
 
 def run_toril(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if k != "REDIS_URL"}
     return subprocess.run(
         [TORIL, *arguments],
         cwd=folder,
-        env={**environment, "NO_COLOR": "1", "COLUMNS": "100"},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=60,
@@ -39,7 +40,11 @@ def running(pipeline: str, folder: Path) -> Iterator[None]:
     """Keeps `toril run` going beside the commands of a test."""
     with (folder / "run.log").open("w") as log:
         process = subprocess.Popen(
-            [TORIL, "run", pipeline], cwd=folder, stdout=log, stderr=subprocess.STDOUT
+            [TORIL, "run", pipeline],
+            cwd=folder,
+            env=ENVIRONMENT,
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
         try:
             yield
@@ -96,7 +101,12 @@ def test_the_application_adds_and_waits(tmp_path: Path) -> None:
 
     with running(".", tmp_path):
         done = subprocess.run(
-            [sys.executable, "add.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+            [sys.executable, "add.py"],
+            cwd=tmp_path,
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
 
     assert (done.stdout, done.stderr) == ("{'count': 42} {'sent': True}\n", "")
