@@ -24,11 +24,14 @@ def environment(
 
 
 def test_the_installed_plugin_is_listed_with_what_it_brings(environment: Any):
-    shown = environment.run("toril", "plugin", "show", "files", "--format", "json")
+    pipeline = environment.folder / "pipeline"
+
+    shown = environment.run("toril", "-C", pipeline, "plugin", "show", "files", "--format", "json")
 
     assert shown.returncode == 0, shown.stderr
     plugin = json.loads(shown.stdout)
     assert (plugin["name"], plugin["state"], plugin["version"]) == ("files", "loaded", "0.1.0")
+    assert plugin["brought"] == {"processor": ["files.digest"]}
 
 
 def test_the_installed_plugin_runs_a_job(environment: Any):
