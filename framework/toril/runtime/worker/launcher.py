@@ -49,6 +49,7 @@ class Launcher:
         news: News,
         backoffs: Mapping[str, WaitFactory],
         client: Any,
+        thread_client: Any,
     ) -> None:
         self._clock = clock
         self._alarms = alarms
@@ -57,6 +58,7 @@ class Launcher:
         self._news = news
         self._backoffs = backoffs
         self._client = client
+        self._thread_client = thread_client
 
     def launch(self, execution: Execution, on_ended: OnEnded) -> None:
         """Runs the job in a task of its own; calls back with its outcome, None if it was lost.
@@ -107,7 +109,7 @@ class Launcher:
             data=data,
             attempts=allowed_attempts(execution.job, plan.job_type.retry),
             results=self._preparation.read_results(execution.job),
-            client=self._client,
+            client=self._thread_client if plan.runs_in_thread else self._client,
             reports=execution.served.reports,
         )
         return execution.handle

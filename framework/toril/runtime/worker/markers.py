@@ -111,7 +111,7 @@ class MarkerWait:
         queue = self._queues[marker]
         due_ms = int(float(score))
         if member != _READY and due_ms > self._clock.now_ms():
-            queue.note_delayed(due_ms)
+            queue.note_due(due_ms)
         elif queue.free > 0 and not self._is_closing:
             queue.become_hungry()
         else:

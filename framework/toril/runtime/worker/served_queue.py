@@ -74,7 +74,7 @@ class ServedQueue:
         self.is_hungry = True
         self._limit: Alarm | None = None
         self._due: Alarm | None = None
-        self._due_ms: int | None = None
+        self._due_ms = 0
         #: Owned ids of the last renewal that this worker did not know.
         self.unknown: set[str] = set()
 
@@ -179,20 +179,22 @@ class ServedQueue:
         self._limit = self._alarms.after(min(limit_ms / 1000, _LONGEST_LIMIT_S), self._end_limit)
 
     def note_due(self, due_ms: int | None) -> None:
-        """Claims again when the earliest delayed job is due; None: there is none."""
+        """Claims again when a delayed job is due, if that is before what is known already.
+
+        Replies may be read in another order than they were made, so none makes it later again; a
+        call too early finds nothing and tells the next instant.
+        """
+        if due_ms is None or (self._due is not None and self._due_ms <= due_ms):
+            return
         if self._due is not None:
             self._due.cancel()
-            self._due = None
         self._due_ms = due_ms
-        if due_ms is not None:
-            wait_s = max(due_ms - self._clock.now_ms(), 0) / 1000
-            self._due = self._alarms.after(wait_s, self.become_hungry)
+        wait_s = max(due_ms - self._clock.now_ms(), 0) / 1000
+        self._due = self._alarms.after(wait_s, self._come_due)
 
-    def note_delayed(self, due_ms: int) -> None:
-        """Takes a popped delay marker into account: a delayed job that may be the earliest."""
-        is_known = self._due is not None and not self._due.is_cancelled
-        if not is_known or self._due_ms is None or due_ms < self._due_ms:
-            self.note_due(due_ms)
+    def _come_due(self) -> None:
+        self._due = None
+        self.become_hungry()
 
     def _take_suspect(self) -> list[Execution]:
         now = self._clock.monotonic()

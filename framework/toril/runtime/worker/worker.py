@@ -76,6 +76,7 @@ class Worker:
         observers: Observers,
         resolve_secret: Callable[[str], str],
         client: Any = None,
+        thread_client: Any = None,
         check_data: CheckData | None = None,
         renews_locks: bool = False,
         announce: bool = True,
@@ -126,6 +127,7 @@ class Worker:
             news=self._news,
             backoffs=backoffs,
             client=client,
+            thread_client=thread_client,
         )
         self._in_hand = JobsInHand(
             served, launcher=launcher, clock=clock, news=self._news, wake_rounds=self._work.set
