@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -17,16 +19,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis as sync_redis
 
 from toril.declarations.units import parse_duration_ms
+from toril.runtime import server_process
 from toril.runtime.calls.add import add_jobs
 from toril.runtime.calls.jobs import read_job, read_state
 from toril.runtime.calls.queues import Counts, read_counts
-from toril.runtime.connection import connect_sync
+from toril.runtime.connection import connect, connect_sync
 from toril.runtime.embedded import EmbeddedHandle, open_embedded
+from toril.runtime.file_lock import FileLock
+from toril.runtime.fsck import check_queue
 from toril.runtime.job import NewJob, StoredJob
 from toril.runtime.keys import QueueKeys
+from toril.runtime.sender import AsyncSender
 from toril.runtime.sync_sender import SyncSender
 
 KEYS = QueueKeys("bull", "orders")
@@ -35,7 +40,6 @@ TORIL_YAML = """
 version: 1
 project: faults
 plugins: {paths: [processors.py]}
-redis: {fsync: always}
 queues:
   orders: {concurrency: %(concurrency)d, lock: %(lock)s, stalled: {every: 500ms, limit: %(limit)d}}
 jobs:
@@ -59,12 +63,10 @@ def note(word, job):
 
 
 def hold_the_gil(seconds):
-    length, took = 16, 0.0
-    while took < seconds:
-        length += 1 if took < seconds / 8 else 2
-        began = time.monotonic()
-        re.match("(a+)+$", "a" * length + "b")
-        took = time.monotonic() - began
+    trap = "a" * 17 + "b"
+    began = time.monotonic()
+    re.findall("(a+)+$", trap)
+    re.findall("(a+)+$", trap * int(seconds / (time.monotonic() - began) + 1))
 
 
 @processor("faults.act")
@@ -166,14 +168,45 @@ class Run:
         self.end()
 
 
-class Pipeline:
-    """A configuration directory whose embedded server the test holds open."""
+class ExternalServer:
+    """A server that is not Toril's to start, with the face of an embedded one's handle."""
 
-    def __init__(self, root: Path, handle: EmbeddedHandle, client: sync_redis.Redis) -> None:
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self.socket = folder / "s"
+        self.url = f"unix://{self.socket}"
+        self.open()
+
+    @property
+    def pid(self) -> int:
+        pid = server_process.read_pid(self.folder)
+        assert pid is not None
+        return pid
+
+    def open(self) -> None:
+        with FileLock(self.folder / "alive") as alive:
+            alive.try_exclusive()
+            server_process.launch(self.folder, self.socket, "always", alive)
+        _block_until(lambda: server_process.probe(self.socket, self.folder) == "up")
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        with FileLock(self.folder / "alive") as alive:
+            _block_until(alive.try_exclusive)
+
+    def close(self) -> None:
+        server_process.shut_down(self.socket)
+
+
+class Pipeline:
+    """A configuration directory whose server the test keeps."""
+
+    def __init__(self, root: Path, handle: EmbeddedHandle | ExternalServer) -> None:
         self.root = root
         self.handle = handle
-        self.client = client
-        self.sender = SyncSender(client)
+        self.client = connect_sync(handle.url)
+        self.sender = SyncSender(self.client)
         self.runs: list[Run] = []
         self.numbers = itertools.count()
 
@@ -214,6 +247,16 @@ class Pipeline:
     def state(self, job_id: str) -> str:
         return self.sender.send(read_state(KEYS, job_id)).state
 
+    def outcomes(self) -> Counter[str]:
+        """How often each job was told to have completed or failed."""
+        events = self.client.xrange(KEYS.events)
+        told = [fields for _, fields in events if fields[b"event"] in (b"completed", b"failed")]
+        return Counter(fields[b"jobId"].decode() for fields in told)
+
+    def fsck(self) -> list[Any]:
+        """What is wrong between the queue's keys."""
+        return asyncio.run(_check(self.handle.url))
+
     def history(self, word: str) -> Counter[str]:
         """How often each job started or ended, as the jobs themselves noted."""
         try:
@@ -223,19 +266,37 @@ class Pipeline:
         return Counter(line.split()[1] for line in lines if line.startswith(word))
 
 
+async def _check(url: str) -> list[Any]:
+    redis = connect(url)
+    try:
+        return list(await check_queue(AsyncSender(redis), KEYS))
+    finally:
+        await redis.aclose()
+
+
 @pytest.fixture
 def make_pipeline(tmp_path: Path) -> Iterator[Callable[..., Pipeline]]:
     """Makes a pipeline of misbehaving jobs; locks are short, so that a stall costs seconds."""
     made: list[Pipeline] = []
 
-    def make(*, concurrency: int = 10, lock: str = "2s", limit: int = 3) -> Pipeline:
+    def make(
+        *, concurrency: int = 10, lock: str = "2s", limit: int = 3, external: bool = False
+    ) -> Pipeline:
         root = tmp_path / f"pipeline-{len(made)}"
         root.mkdir()
         values = {"concurrency": concurrency, "lock": lock, "limit": limit}
         (root / "toril.yaml").write_text(textwrap.dedent(TORIL_YAML) % values)
         (root / "processors.py").write_text(PROCESSORS)
-        handle = open_embedded(root, fsync="always")
-        made.append(Pipeline(root, handle, connect_sync(handle.url)))
+        handle: EmbeddedHandle | ExternalServer
+        if external:
+            handle = ExternalServer(tmp_path / f"server-{len(made)}")
+            settings = f"redis: {{url: '{handle.url}'}}\n"
+        else:
+            handle = open_embedded(root, fsync="always")
+            settings = "redis: {fsync: always}\n"
+        with (root / "toril.yaml").open("a") as file:
+            file.write(settings)
+        made.append(Pipeline(root, handle))
         return made[-1]
 
     yield make

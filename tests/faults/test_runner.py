@@ -49,7 +49,7 @@ def test_workers_die_with_their_killed_supervisor_and_the_next_one_goes_on_at_on
     ids = pipeline.add(*[{"sleep": 0.5}] * 5)
     first = pipeline.run("--processes", "2")
     block_until(lambda: len(pipeline.history("start")) == 5, "10s")
-    assert len(first.worker_pids()) == 2
+    first.wait_for("worker_started", 2)
 
     first.kill()
     block_until(lambda: first.worker_pids() == [])
@@ -209,3 +209,57 @@ def test_a_stalled_job_of_an_unknown_worker_is_swept_at_once(
     assert run.end() == 0
     assert run.events("jobs_stalled")[0]["returned"] == 1
     assert pipeline.state(job) == "completed"
+
+
+def test_a_frozen_server_does_not_outlast_the_grace(
+    make_pipeline: MakePipeline, block_until: BlockUntil
+) -> None:
+    pipeline = make_pipeline()
+    [job] = pipeline.add({"sleep": 60})
+    run = pipeline.run("--grace", "2s")
+    block_until(lambda: pipeline.history("start")[job] == 1, "10s")
+    os.kill(pipeline.handle.pid, signal.SIGSTOP)
+
+    run.send(signal.SIGTERM)
+
+    try:
+        assert run.end(within_s=3) == 0
+    finally:
+        os.kill(pipeline.handle.pid, signal.SIGCONT)
+    # What it could not hand back is left to the next runner.
+    assert len(list((pipeline.root / ".toril/runners").iterdir())) == 1
+
+
+def test_redis_away_is_survived_and_said_once_a_second_at_most(
+    make_pipeline: MakePipeline, block_until: BlockUntil
+) -> None:
+    pipeline = make_pipeline(external=True)
+    ids = pipeline.add(*[{"sleep": 1}] * 3)
+    run = pipeline.run("--until-idle", "--processes", "2")
+    block_until(lambda: len(pipeline.history("start")) == 3, "10s")
+
+    pipeline.handle.kill()
+    run.wait_for("redis_unavailable", 2)
+    pipeline.handle.open()
+
+    assert run.end() == 0
+    away = [line["time"][:19] for line in run.events("redis_unavailable")]
+    assert max(Counter(away).values()) <= 2
+    assert len(run.events("redis_available")) == 1
+    assert pipeline.history("start") == Counter(ids)
+    assert pipeline.counts().completed == 3
+
+
+def test_sigterm_to_a_worker_alone_lets_its_jobs_finish(
+    make_pipeline: MakePipeline, block_until: BlockUntil
+) -> None:
+    pipeline = make_pipeline(concurrency=1)
+    ids = pipeline.add({"sleep": 0.5}, {"sleep": 0})
+    run = pipeline.run("--until-idle")
+    block_until(lambda: pipeline.history("start")[ids[0]] == 1, "10s")
+
+    os.kill(run.worker_pids()[0], signal.SIGTERM)
+
+    assert run.end() == 0
+    assert len(run.events("worker_started")) == 2
+    assert pipeline.history("start") == Counter(ids)

@@ -12,6 +12,7 @@ from toril.runner.crashes import CrashSettler, LeftJob
 from toril.runner.exits import Exit, RestartPauses
 from toril.runner.order import WorkerOrder
 from toril.runner.processes import WorkerProcess, describe
+from toril.runner.tasks import end_tasks
 from toril.runner.tokens import TokenFile
 
 OnEvent = Callable[[str, Mapping[str, Any]], None]
@@ -24,7 +25,7 @@ _FRUITLESS_LIMIT = 3
 #: Processes that end before any was ever ready, until the runner gives up: each would end so.
 _HOPELESS_LIMIT = 5
 #: After a kill the kernel needs no longer.
-_DEATH_S = 2.0
+_DEATH_S = 0.3
 
 
 class Crew:
@@ -93,9 +94,7 @@ class Crew:
             self._on_event("worker_killed", describe(process))
             process.kill()
         await self._wait_until(max(began + end_s, asyncio.get_running_loop().time() + _DEATH_S))
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(self._tasks)
 
     def hurry(self) -> None:
         """Has every process hand back now what it runs."""
@@ -150,13 +149,15 @@ class Crew:
         return exit_
 
     async def _settle(self, process: WorkerProcess, exit_: Exit) -> None:
+        running_alone = self._running_alone.pop(process.token, None)
         left = await self._crashes.find_left(process.token)
         is_crash = exit_.is_crash and not self._stopping.is_set()
         if is_crash:
             fields = {**describe(process), "exit": str(exit_), "running": len(left)}
             self._on_event("worker_ended", fields)
         if is_crash and process.order.runs_alone:
-            await self._blame_alone(process, exit_, left)
+            if running_alone in left:
+                await self._crashes.blame(process.token, running_alone, exit_)
         elif is_crash and len(left) > 1:
             self._on_event("suspects_isolated", {"worker": process.name, "jobs": len(left)})
             self._spawn(self._isolate(process))
@@ -164,11 +165,6 @@ class Crew:
             if is_crash and left:
                 await self._crashes.blame(process.token, left[0], exit_)
             await self._release(process.token, process.name)
-
-    async def _blame_alone(self, process: WorkerProcess, exit_: Exit, left: list[LeftJob]) -> None:
-        culprit = self._running_alone.pop(process.token, None)
-        if culprit in left:
-            await self._crashes.blame(process.token, culprit, exit_)
 
     async def _isolate(self, dead: WorkerProcess) -> None:
         """Runs the jobs of a dead process one at a time, in as many processes as that takes."""
@@ -205,8 +201,8 @@ class Crew:
             self._on_event("worker_started", describe(process))
         elif message["say"] == "event" and message["event"] == "job_started":
             fields = message["fields"]
-            if process.order.runs_alone:
-                self._running_alone[process.token] = LeftJob(fields["queue"], fields["job"])
+            self._running_alone[process.token] = LeftJob(fields["queue"], fields["job"])
+            return
         self._on_message(process, message)
 
     def _show(self, process: WorkerProcess, line: str) -> None:

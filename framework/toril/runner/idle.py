@@ -1,12 +1,18 @@
-"""Decides whether a pipeline that runs until idle has anything left to do."""
+"""Watches for the moment when a pipeline that runs until idle has nothing left to do."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from toril.runtime.calls.unfinished import UnfinishedWork
+from toril.errors import RedisUnavailable
+from toril.runner.link import RedisLink
+from toril.runtime.calls.unfinished import UnfinishedWork, read_unfinished
+
+#: Without news from the workers, how often it is asked.
+_ASK_EVERY_S = 1.0
 
 
 class Verdict(StrEnum):
@@ -40,3 +46,53 @@ def judge(work: Sequence[UnfinishedWork]) -> Judgement:
     if moving or not paused:
         return Judgement(Verdict.BUSY)
     return Judgement(Verdict.STUCK, max(paused, key=lambda queue: queue.claimable))
+
+
+class IdleWatch:
+    """Asks whenever workers report jobs that ended, and now and then, until there is an answer.
+
+    Scheduler iterations whose tick is after `after_ms` do not count.
+    """
+
+    def __init__(
+        self,
+        *,
+        link: RedisLink,
+        prefix: str,
+        queues: Sequence[str],
+        after_ms: int,
+        on_idle: Callable[[], None],
+        on_stuck: Callable[[str, int], None],
+    ) -> None:
+        self._link = link
+        self._call = read_unfinished(prefix, queues, after_ms=after_ms)
+        self._on_idle = on_idle
+        self._on_stuck = on_stuck
+        self._news = asyncio.Event()
+
+    def look(self) -> None:
+        """Asks soon: something ended."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Returns once it has said that the pipeline is idle, or stuck."""
+        while not await self._ask():
+            self._news.clear()
+            try:
+                async with asyncio.timeout(_ASK_EVERY_S):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+    async def _ask(self) -> bool:
+        try:
+            work = await self._link.sender.send(self._call)
+        except RedisUnavailable as error:
+            self._link.failed(error, during="asking what is left to do")
+            return False
+        judgement = judge(work)
+        if judgement.verdict is Verdict.IDLE:
+            self._on_idle()
+        elif judgement.stuck_in is not None:
+            self._on_stuck(judgement.stuck_in.queue, judgement.stuck_in.claimable)
+        return judgement.verdict is not Verdict.BUSY

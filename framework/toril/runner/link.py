@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar, cast
 
 from toril.clock import SystemClock
 from toril.declarations.pipeline import Pipeline
@@ -21,7 +22,9 @@ from toril.runtime.connection import (
 from toril.runtime.embedded import EmbeddedHandle, open_embedded
 from toril.runtime.sender import AsyncSender
 from toril.runtime.worker.reconnect import Outage, Pauses
+from toril.runtime.worker.threads import Threads
 
+T = TypeVar("T")
 OnEvent = Callable[[str, Mapping[str, Any]], None]
 
 #: A server that was started together with us may still be on its way.
@@ -48,11 +51,15 @@ class RedisLink:
         resolve_secret: Callable[[str], str],
         clock: SystemClock,
         on_event: OnEvent,
+        on_offset: Callable[[int], None],
     ) -> None:
         self._pipeline = pipeline
         self._resolve_secret = resolve_secret
         self._clock = clock
         self._on_event = on_event
+        self._on_offset = on_offset
+        # Daemons: a server that does not answer must not keep this process.
+        self._threads = Threads("toril-embedded")
         #: What is said while Redis is away, whoever notices.
         self.outage = Outage(clock, on_event)
         self._embedded: EmbeddedHandle | None = None
@@ -77,8 +84,8 @@ class RedisLink:
         """Connects; raises RedisUnavailable or EmbeddedServerError if there is nothing to use."""
         settings = self._pipeline.redis
         if settings.url == "embedded":
-            self._embedded = await asyncio.to_thread(
-                open_embedded, self._pipeline.root, fsync=settings.fsync, wait_loaded=False
+            self._embedded = await self._in_thread(
+                partial(open_embedded, self._pipeline.root, fsync=settings.fsync, wait_loaded=False)
             )
             self.url = self._embedded.url
         else:
@@ -123,7 +130,8 @@ class RedisLink:
         if sender is not None:
             await sender.redis.aclose()
         if embedded is not None:
-            await asyncio.to_thread(embedded.close)
+            await self._in_thread(embedded.close)
+        self._threads.close()
 
     async def _recover(self, error: RedisUnavailable) -> None:
         if not is_temporary(error):
@@ -135,7 +143,7 @@ class RedisLink:
             return
         pid = self._embedded.pid
         try:
-            await asyncio.to_thread(self._embedded.ensure_running)
+            await self._in_thread(self._embedded.ensure_running)
         except EmbeddedServerError as wrong:
             self.outage.failed(wrong, during="starting the embedded server")
             return
@@ -146,10 +154,16 @@ class RedisLink:
     async def _measure(self) -> None:
         before_ms = self._clock.offset_ms
         self._clock.offset_ms = await measure_offset_ms(self.sender.redis)
-        if abs(self._clock.offset_ms) > _SKEW_MS >= abs(self._clock.offset_ms - before_ms):
-            return
-        if abs(self._clock.offset_ms) > _SKEW_MS:
+        self._on_offset(self._clock.offset_ms)
+        was_skewed, is_skewed = abs(before_ms) > _SKEW_MS, abs(self._clock.offset_ms) > _SKEW_MS
+        if is_skewed and not was_skewed:
             self._on_event("clock_skewed", {"offset_ms": self._clock.offset_ms})
+
+    async def _in_thread(self, function: Callable[[], T]) -> T:
+        is_ok, value = await self._threads.run(function)
+        if not is_ok:
+            raise value
+        return cast("T", value)
 
     async def _sleep(self, seconds: float) -> None:
         try:

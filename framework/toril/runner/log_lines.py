@@ -46,7 +46,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "this host's clock is {offset_ms} ms off the Redis server's; Redis's is used"
     ),
     "server_restarted": _warning("the embedded server was gone and runs again"),
-    "server_failed": _error("{error}"),
+    "server_left": _warning("the embedded server does not answer; it is left running"),
     "redis_unavailable": _warning("Redis is away for {for_s} s ({during}): {error}"),
     "redis_available": _info("Redis is back after {after_s} s"),
     "schedule_applied": _info("schedule {schedule} is {action}"),
@@ -70,8 +70,10 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "job_gone": _warning("{queue} {job}: {job_type} was removed while it ran"),
     "job_unsettled": _error(
-        "{queue} {job}: {job_type} ended, but Redis does not take how; it stays active: {error}"
+        "{queue} {job}: {job_type} ended, but Redis does not take how; it is asked again: {error}"
     ),
+    "flow_started": _info("{queue} {job}: flow {flow} starts as {run}"),
+    "schedule_ended": _error("{queue} {job}: schedule {schedule} has no next tick: {error}"),
     "lock_lost": _warning("{queue} {job}: {job_type} lost its lock; its result is not taken"),
     "loop_blocked": _warning(
         "{queue} {job}: {job_type} held up all jobs of its process for {blocked_s} s;"

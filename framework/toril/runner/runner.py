@@ -25,26 +25,25 @@ from typing import Any
 
 from toril.clock import SystemClock
 from toril.declarations.pipeline import Pipeline
-from toril.errors import RedisUnavailable
 from toril.plugins.manager import PluginManager
 from toril.runner.crashes import CrashSettler
 from toril.runner.crew import Crew
 from toril.runner.housekeeping import Housekeeper
-from toril.runner.idle import Verdict, judge
+from toril.runner.idle import IdleWatch
 from toril.runner.link import RedisLink
 from toril.runner.order import WorkerOrder
 from toril.runner.processes import WorkerProcess
 from toril.runner.signals import StopSignals
+from toril.runner.tasks import end_tasks
 from toril.runner.throughput import Throughput
 from toril.runner.tokens import TokenFile
 from toril.runtime.calls.queues import Counts, open_queues, read_counts_of
-from toril.runtime.calls.unfinished import read_unfinished
 from toril.runtime.worker.locks import LockKeeper
 
 OnEvent = Callable[[str, Mapping[str, Any]], None]
 
-#: Without news from the workers, how often it is asked whether anything is left to do.
-_ASK_IDLE_EVERY_S = 1.0
+#: What every process notices at the same time.
+_ABOUT_REDIS = frozenset({"redis_unavailable", "redis_available"})
 #: A part of the supervisor that failed is started again after so long.
 _PART_PAUSE_S = 1.0
 
@@ -76,7 +75,8 @@ class Runner:
         self._clock = SystemClock()
         self._queues = [q for q in pipeline.queues.values() if q.served_by == "toril"]
         self._stopping = asyncio.Event()
-        self._news = asyncio.Event()
+        self._idle: IdleWatch | None = None
+        self._stopped_at = self._clock.monotonic()
         self._exit_code = 0
         self._parts: list[asyncio.Task[None]] = []
         self.throughput = Throughput(self._clock.monotonic)
@@ -85,6 +85,7 @@ class Runner:
             resolve_secret=plugins.resolve_secret,
             clock=self._clock,
             on_event=self._say,
+            on_offset=self._tell_offset,
         )
         self._token_file = TokenFile(pipeline.root, host=_name_of_host(), pid=os.getpid())
         self._crashes = CrashSettler(
@@ -135,6 +136,7 @@ class Runner:
         """Begins the shutdown; may come twice."""
         if not self._stopping.is_set():
             self._say("runner_stopping", {"reason": reason, "grace_s": self._options.grace_s})
+            self._stopped_at = self._clock.monotonic()
             self._stopping.set()
 
     def hurry(self) -> None:
@@ -190,7 +192,8 @@ class Runner:
         self._keep("locks", self._make_lock_keeper().run)
         self._keep("housekeeping", self._housekeeper.run)
         if self._options.until_idle:
-            self._keep("idle", self._watch_idle)
+            self._idle = self._make_idle_watch()
+            self._keep("idle", self._idle.run)
         self._crew.start()
 
     async def _close_crew(self) -> None:
@@ -202,9 +205,19 @@ class Runner:
         )
 
     async def _close_rest(self) -> None:
-        await _end(self._parts)
-        await self.link.close()
+        await end_tasks(self._parts)
+        try:
+            async with asyncio.timeout(self._left_s()):
+                await self.link.close()
+        except TimeoutError:
+            # Whoever uses the server next stops it.
+            self._say("server_left", {})
         self._token_file.close(all_settled=not self._crew.tokens)
+
+    def _left_s(self) -> float:
+        """How much of the grace is left, and never so little that nothing can be closed."""
+        gone_s = self._clock.monotonic() - self._stopped_at
+        return max(self._options.grace_s - gone_s, 0.5)
 
     def _keep(self, part: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._parts.append(asyncio.create_task(self._keep_running(part, run), name=part))
@@ -221,23 +234,7 @@ class Runner:
             else:
                 return
 
-    async def _watch_idle(self) -> None:
-        names = [queue.name for queue in self._queues]
-        call = read_unfinished(self._pipeline.redis.prefix, names, after_ms=self._applied_ms)
-        while not self._stopping.is_set():
-            try:
-                work = await self.link.sender.send(call)
-            except RedisUnavailable as error:
-                self.link.failed(error, during="asking what is left to do")
-            else:
-                judgement = judge(work)
-                if judgement.verdict is Verdict.IDLE:
-                    self.stop("nothing is left to do")
-                elif judgement.stuck_in is not None:
-                    self._give_up(judgement.stuck_in.queue, judgement.stuck_in.claimable)
-            await self._wait_for_news()
-
-    def _give_up(self, queue: str, jobs: int) -> None:
+    def _end_stuck(self, queue: str, jobs: int) -> None:
         self._exit_code = 1
         self._say("pipeline_stuck", {"queue": queue, "jobs": jobs})
         self.stop("what is left cannot run")
@@ -246,14 +243,6 @@ class Runner:
         self._exit_code = 1
         self._say("workers_hopeless", {})
         self.stop("no worker process can start")
-
-    async def _wait_for_news(self) -> None:
-        self._news.clear()
-        try:
-            async with asyncio.timeout(_ASK_IDLE_EVERY_S):
-                await self._news.wait()
-        except TimeoutError:
-            return
 
     def _make_order(self, token: str, name: str, runs_alone: bool) -> WorkerOrder:
         return WorkerOrder(
@@ -277,11 +266,25 @@ class Runner:
             outage=self.link.outage,
         )
 
+    def _make_idle_watch(self) -> IdleWatch:
+        return IdleWatch(
+            link=self.link,
+            prefix=self._pipeline.redis.prefix,
+            queues=[queue.name for queue in self._queues],
+            after_ms=self._applied_ms,
+            on_idle=lambda: self.stop("nothing is left to do"),
+            on_stuck=self._end_stuck,
+        )
+
     def _tell_renewed(self, queue: str, owned: Mapping[str, set[str]], as_of: float) -> None:
         for token, ids in owned.items():
             process = self._crew.find(token)
             if process is not None:
                 process.tell({"do": "locked", "queue": queue, "ids": sorted(ids), "as_of": as_of})
+
+    def _tell_offset(self, offset_ms: int) -> None:
+        for process in self._crew.processes:
+            process.tell({"do": "clock", "offset_ms": offset_ms})
 
     def _tell_stalled(self, queue: str, ids: Sequence[str]) -> None:
         """Lets one worker's plugins know; their code does not run in this process."""
@@ -290,27 +293,26 @@ class Runner:
 
     def _receive(self, process: WorkerProcess, message: Mapping[str, Any]) -> None:
         if message["say"] == "event":
-            self._say(message["event"], {**message["fields"], "worker": process.name})
+            self._hear(message["event"], {**message["fields"], "worker": process.name})
         elif message["say"] == "counts":
             for queue, event, number in message["counts"]:
                 self.throughput.count(queue, event, number)
-            self._news.set()
+            if self._idle is not None:
+                self._idle.look()
         elif message["say"] == "failed":
             self._exit_code = 1
             self._say("worker_failed", {"worker": process.name, "error": message["error"]})
             self.stop("a worker cannot start")
 
+    def _hear(self, event: str, fields: Mapping[str, Any]) -> None:
+        """Passes a worker's event on; that Redis is away, the link finds and says for all."""
+        if event in _ABOUT_REDIS:
+            self.link.look()
+        else:
+            self._say(event, fields)
+
     def _say(self, event: str, fields: Mapping[str, Any]) -> None:
         self._on_event(event, fields)
-
-
-async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancels tasks until they end; once is not enough where a library loses a cancellation."""
-    left = set(tasks)
-    while left:
-        for task in left:
-            task.cancel()
-        _, left = await asyncio.wait(left, timeout=0.2)
 
 
 def _name_of_host() -> str:

@@ -15,6 +15,7 @@ import traceback
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from toril.client import Client
 from toril.clock import SystemClock
 from toril.errors import TorilError
 from toril.plugins.manager import PluginManager
@@ -107,6 +108,9 @@ class ServingProcess:
         plugins = PluginManager.load(pipeline.plugins)
         self._observers = Observers(plugins, self._telling.tell)
         self._sender = AsyncSender(connect(order.redis_url, name="toril"))
+        self._client = Client(
+            pipeline, sender=self._sender, clock=self._clock, observers=self._observers
+        )
         self._worker = Worker(
             pipeline=pipeline,
             queues=queues,
@@ -118,7 +122,7 @@ class ServingProcess:
             token=order.token,
             name=order.name,
             observers=self._observers,
-            client=None,
+            client=self._client,
             renews_locks=False,
             announce=pipeline.redis.announce_workers,
             resolve_secret=plugins.resolve_secret,
@@ -141,6 +145,7 @@ class ServingProcess:
         finally:
             reporting.cancel()
             self._telling.report()
+        await self._client.close()
         await self._observers.drain()
         await self._sender.redis.aclose()
         return 0
@@ -153,6 +158,8 @@ class ServingProcess:
             elif message["do"] == "locked":
                 ids, as_of = set(message["ids"]), message["as_of"]
                 self._worker.keep_locked(message["queue"], ids, as_of)
+            elif message["do"] == "clock":
+                self._clock.offset_ms = message["offset_ms"]
             elif message["do"] == "stalled":
                 self._tell_stalled(message["queue"], message["ids"])
         os._exit(SOFTWARE_FAULT)

@@ -66,6 +66,8 @@ class EmbeddedHandle:
         self._socket = _choose_socket(data)
         self._users: FileLock | None = None
         self._mutex = threading.Lock()
+        #: Ends the patience of a thread that waits for a server, so that `close` need not wait.
+        self._closing = threading.Event()
 
     def __enter__(self) -> EmbeddedHandle:
         return self
@@ -113,6 +115,7 @@ class EmbeddedHandle:
 
     def close(self) -> None:
         """Leaves the users, and stops the server if none is left; may come twice."""
+        self._closing.set()
         with self._mutex:
             if self._users is None:
                 return
@@ -160,7 +163,8 @@ class EmbeddedHandle:
             if time.monotonic() > deadline:
                 self._end_unreachable(state)
                 return False
-            time.sleep(0.005)
+            if self._closing.wait(0.005):
+                raise EmbeddedServerError("the embedded server's handle is closed")
 
     def _end_unreachable(self, state: ServerState) -> None:
         """Ends a server that nobody can reach any more, because its socket file was removed."""
