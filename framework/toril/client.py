@@ -179,6 +179,10 @@ class Client:
             tell_added(self._observers, jobs)
         return RunHandle(self, self.pipeline.flows[flow], run, created=created)
 
+    def check_data(self, job_type: str, data: Any) -> None:
+        """Raises UnknownName or AddError unless a job of the type may carry the data."""
+        self._builder.check_data(job_type, data)
+
     def job(self, queue: str, id: str) -> JobHandle:
         """Gives the handle of a job, there or not."""
         return JobHandle(self, queue, id, created=False)

@@ -335,3 +335,27 @@ async def test_closing_sends_what_was_added(rig: Any) -> None:
 
     assert (await count(rig)).waiting == 1
     await adding
+
+
+async def test_jobs_add_other_jobs_from_the_loop_and_from_threads(rig: Any) -> None:
+    async def on_the_loop(job: Any) -> str:
+        return (await job.client.add("mail", {"from": job.id})).id
+
+    def in_a_thread(job: Any) -> str:
+        return job.client.add("mail", {"from": job.id}).id
+
+    rig.job(on_the_loop, "loop")
+    rig.job(in_a_thread, "thread")
+    rig.job(echo, "mail", queue="mails")
+    redis = connect_sync(rig.url)
+    client = Client(rig.pipeline, sender=rig.sender, clock=rig.clock)
+    threads = SyncClient(rig.pipeline, sender=SyncSender(redis), clock=rig.clock)
+    adding = [await client.add("loop"), await client.add("thread")]
+
+    rig.start(client=client, thread_client=threads)
+
+    for handle in adding:
+        mail = await handle.result("4s")
+        assert await client.job("mails", mail).result("4s") == {"echo": {"from": handle.id}}
+    await client.close()
+    redis.close()
