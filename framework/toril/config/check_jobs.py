@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from toril.config.check_backoff import check_backoff
 from toril.config.check_data_schema import check_data_schema
+from toril.config.check_parameters import check_parameters
 from toril.config.context import Context, is_external
 from toril.config.entries import Entry
 from toril.config.lookups import find_entry, list_known
-from toril.config.schema import check_params
 from toril.config.schema_words import suggest
 from toril.plugins.descriptors import Processor
 
@@ -64,7 +62,7 @@ def _check_processor(context: Context, job: Entry) -> None:
         return
     if not job.has("with") and "with" in job.value:
         return
-    _check_params(context, job, processor)
+    check_parameters(context, job, processor)
     if job.is_sound:
         _check_where_it_runs(context, job, processor)
 
@@ -78,25 +76,6 @@ def _report_unknown_processor(context: Context, job: Entry, name: str) -> None:
         hint = list_known("processor", known)
     message = f"no plugin supplies a processor {name!r}" + (f"; {reason}" if reason else "")
     job.add("T205", ("use",), message, hint=hint)
-
-
-def _check_params(context: Context, job: Entry, processor: Processor) -> None:
-    said: dict[str, Any] = job.value.get("with", {})
-    declared = _declared_params(processor)
-    params = {k: v for k, v in said.items() if k in declared or not k.startswith("x-")}
-    context.params[job.name] = params
-    if processor.params is None and params:
-        message = f"processor {processor.name!r} takes no parameters"
-        job.add("T209", ("with",), message, hint="remove 'with'", at_key=True)
-    elif processor.params is not None:
-        check_params(job.document, (*job.path, "with"), params, processor.params_schema)
-
-
-def _declared_params(processor: Processor) -> set[str]:
-    schema = processor.params_schema
-    reference = str(schema.get("$ref", "")).removeprefix("#/$defs/")
-    target = schema.get("$defs", {}).get(reference, schema)
-    return set(target.get("properties", {}))
 
 
 def _check_where_it_runs(context: Context, job: Entry, processor: Processor) -> None:

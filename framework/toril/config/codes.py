@@ -64,6 +64,7 @@ CODES: dict[str, Code] = {
     "T216": _error("The backoff lacks what its type needs."),
     "T217": _warning("No plugin of that name is there, but one of a similar name."),
     "T218": _error("A schedule cannot start a flow whose last step another runtime works."),
+    "T219": _error("The parameters fit their schema, but the processor's own type refuses them."),
     "T301": _error("The cron expression cannot be read."),
     "T302": _error("The time zone is not known."),
     "T303": _error("The instant cannot be read."),

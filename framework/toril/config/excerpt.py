@@ -28,19 +28,19 @@ class Excerpted(Protocol):
 
 def format_excerpt(problem: Excerpted) -> str:
     """Writes two lines: the source line, and carets with the hint behind them."""
-    text, start, width = _cut(_clean(problem.excerpt), problem.column - 1, problem.width)
+    text, start, width = _cut(make_printable(problem.excerpt), problem.column - 1, problem.width)
     pad = " " * _columns(text[:start])
     carets = "^" * max(_columns(text[start : start + width]), 1)
     hint = f" hint: {problem.hint}" if problem.hint else ""
     return f"{problem.line:>5} | {text}\n      | {pad}{carets}{hint}"
 
 
-def _clean(text: str) -> str:
-    """Makes each character one that a terminal shows: a tab is one blank, a control a mark."""
+def make_printable(text: str) -> str:
+    """Makes each character one that a terminal shows: white space is a blank, a control a mark."""
     if text.isprintable():
         return text
     return "".join(
-        c if c.isprintable() else " " if c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in text
+        c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text
     )
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from toril.config.codes import CODES
-from toril.config.excerpt import format_excerpt
+from toril.config.excerpt import format_excerpt, make_printable
 from toril.config.yaml_nodes import START, Span
 
 Severity = Literal["error", "warning"]
@@ -47,7 +47,8 @@ class Problem:
     def __str__(self) -> str:
         """Writes the problem as `file:line:column CODE message` with its excerpt below."""
         kind = "warning: " if self.severity == "warning" else ""
-        head = f"{self.file}:{self.line}:{self.column} {self.code} {kind}{self.message}"
+        place = f"{self.file}:{self.line}:{self.column}"
+        head = make_printable(f"{place} {self.code} {kind}{self.message}")
         if self.excerpt.strip():
             return head + "\n" + format_excerpt(self)
         return f"{head}\n      hint: {self.hint}" if self.hint else head

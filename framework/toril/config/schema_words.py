@@ -190,8 +190,9 @@ def _describe_missing_key(found: _Finding) -> Misfit:
 
 
 def _describe_value(found: _Finding) -> Misfit:
-    if _is_later(found):
-        sentence = _LATER.format(repr(found.value))
+    later = _find_later(found)
+    if later is not None:
+        sentence = _LATER.format(repr(later))
         return Misfit(code="T111", path=found.path, template=sentence)
     return Misfit(
         path=found.path,
@@ -202,12 +203,15 @@ def _describe_value(found: _Finding) -> Misfit:
     )
 
 
-def _is_later(found: _Finding) -> bool:
-    if not isinstance(found.value, str):
-        return False
-    if found.value.startswith(tuple(found.schema.get("x-later-prefixes", ()))):
-        return True
-    return found.keyword == "enum" and found.value in found.schema.get("x-later", ())
+def _find_later(found: _Finding) -> str | None:
+    """Gives what of a value a later version takes, or None."""
+    value = found.value
+    if not isinstance(value, str):
+        return None
+    prefixes = found.schema.get("x-later-prefixes", ())
+    if found.keyword == "enum" and value in found.schema.get("x-later", ()):
+        return value
+    return next((prefix for prefix in prefixes if value.startswith(prefix)), None)
 
 
 #: Keywords that `x-expected` speaks of.

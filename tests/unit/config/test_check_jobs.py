@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from toril import hookimpl, processor
@@ -81,3 +83,44 @@ def test_a_name_that_two_plugins_bring_names_both(load) -> None:
         "'one' (this application) and 'two' (this application); name one of them under "
         "plugins.disable"
     )
+
+
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        (
+            "{limits: [{fee: '1'}, {fee: free}]}",
+            (1, 76, "processor 'fee.take' cannot take the parameters: Invalid decimal string"),
+        ),
+        ("{low: 2}", (1, 48, "processor 'fee.take' cannot take the parameters: KeyError: 'high'")),
+        ("{limits: [{fee: secret://env/FEE}]}", None),
+    ],
+)
+def test_parameters_are_made_as_the_worker_will(load, params: str, told: object) -> None:
+    manager = PluginManager.load(extra={"fee": make_fee_plugin()})
+    load(f"jobs: {{j: {{queue: orders, use: fee.take, with: {params}}}}}")
+
+    problems = load_pipeline(load.root, plugins=manager).problems
+
+    assert [(p.line, p.column, p.message) for p in problems] == ([told] if told else [])
+
+
+class Limit(msgspec.Struct):
+    fee: Decimal
+
+
+class FeeParams(msgspec.Struct):
+    limits: list[Limit] = []
+    low: int = 1
+
+    def __post_init__(self) -> None:
+        if self.low > 1:
+            raise KeyError("high")
+
+
+def make_fee_plugin() -> SimpleNamespace:
+    @processor("fee.take", params=FeeParams)
+    def take(job, params):
+        return None
+
+    return SimpleNamespace(toril_processors=hookimpl(lambda: [take], specname="toril_processors"))

@@ -1,5 +1,6 @@
 """What the wrong pipelines use."""
 
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -13,9 +14,14 @@ class Limits(msgspec.Struct):
 
 class SyncParams(msgspec.Struct):
     api_key: str
+    fee: Decimal = Decimal(0)
     mode: Literal["fast", "full"] = "fast"
     limits: Limits | None = None
     ratio: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.ratio is not None and self.fee > 100:
+            raise ValueError("with a ratio the fee is at most 100")
 
 
 @processor("shop.sync", params=SyncParams)
