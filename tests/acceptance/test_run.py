@@ -196,3 +196,28 @@ def _read(terminal: int) -> bytes:
         return os.read(terminal, 65_536)
     except OSError:
         return b""
+
+
+def test_jobs_add_jobs_from_the_loop_and_from_threads(root: Path) -> None:
+    add_schedule(root, "every: 1h")
+    (root / "jobs.yaml").write_text(
+        "jobs:\n"
+        "  chain: {queue: greetings, use: hello.chain}\n"
+        "  chain-in-thread: {queue: greetings, use: hello.chain_in_thread}\n"
+    )
+    (root / "schedules.yaml").write_text("schedules: {hello: {every: 1h, job: chain}}")
+    (root / "processors.py").write_text(
+        PROCESSORS.replace("return [greet]", "return [greet, chain, chain_in_thread]")
+        + """
+@processor("hello.chain")
+async def chain(job):
+    await job.client.add("chain-in-thread", {})
+
+@processor("hello.chain_in_thread")
+def chain_in_thread(job):
+    job.client.add("greet", {"name": "Ada"})
+"""
+    )
+
+    assert run(root, "--until-idle").returncode == 0
+    assert greeted(root) == ["Ada"]

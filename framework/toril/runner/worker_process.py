@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from toril.client import Client
@@ -23,9 +23,11 @@ from toril.plugins.observers import Observers
 from toril.runner.channel import Channel
 from toril.runner.order import WorkerOrder, read_order
 from toril.runner.telling import Telling
-from toril.runtime.connection import connect
+from toril.runtime.connection import connect, connect_sync
 from toril.runtime.sender import AsyncSender
+from toril.runtime.sync_sender import SyncSender
 from toril.runtime.worker.worker import Worker
+from toril.sync_client import SyncClient
 
 #: Exit codes of sysexits.h: a configuration that cannot run; a fault of ours.
 CANNOT_RUN = 78
@@ -93,6 +95,7 @@ class ServingProcess:
     def __init__(self, order: WorkerOrder, channel: Channel) -> None:
         self._order = order
         self._channel = channel
+        self._loop = asyncio.get_running_loop()
         self._clock = SystemClock()
         self._clock.offset_ms = order.clock_offset_ms
         self._telling = Telling(
@@ -111,6 +114,13 @@ class ServingProcess:
         self._client = Client(
             pipeline, sender=self._sender, clock=self._clock, observers=self._observers
         )
+        self._thread_redis = connect_sync(order.redis_url, name="toril")
+        thread_client = SyncClient(
+            pipeline,
+            sender=SyncSender(self._thread_redis),
+            clock=self._clock,
+            observers=Observers(plugins, self._tell_from_thread),
+        )
         self._worker = Worker(
             pipeline=pipeline,
             queues=queues,
@@ -123,6 +133,7 @@ class ServingProcess:
             name=order.name,
             observers=self._observers,
             client=self._client,
+            thread_client=thread_client,
             renews_locks=False,
             announce=pipeline.redis.announce_workers,
             resolve_secret=plugins.resolve_secret,
@@ -147,6 +158,7 @@ class ServingProcess:
             self._telling.report()
         await self._client.close()
         await self._observers.drain()
+        self._thread_redis.close()
         await self._sender.redis.aclose()
         return 0
 
@@ -170,6 +182,9 @@ class ServingProcess:
     def _tell_stalled(self, queue: str, ids: list[str]) -> None:
         for job_id in ids:
             self._observers.notify("toril_job_stalled", queue=queue, job_id=job_id)
+
+    def _tell_from_thread(self, event: str, fields: Mapping[str, Any]) -> None:
+        self._loop.call_soon_threadsafe(self._telling.tell, event, fields)
 
     async def _keep_reporting(self) -> None:
         while True:
