@@ -16,6 +16,8 @@ class Proxy:
         self._listener: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self._loses: Callable[[bytes], bool] | None = None
+        #: A black hole: replies are thrown away, connections stay open.
+        self.is_silent = False
         #: Replies that were lost so far.
         self.lost = 0
         #: Connections that were opened so far.
@@ -58,7 +60,7 @@ class Proxy:
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_server, to_server = await asyncio.open_unix_connection(self._server_socket)
-        replies = asyncio.create_task(_copy(from_server, writer))
+        replies = asyncio.create_task(self._reply(from_server, writer))
         try:
             while request := await reader.read(1 << 16):
                 if self._loses is not None and self._loses(request):
@@ -85,9 +87,9 @@ class Proxy:
         await from_server.read(1 << 16)
         self.lost += 1
 
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(1 << 16):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
+    async def _reply(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            if not self.is_silent:
+                writer.write(data)
+                await writer.drain()
+        writer.close()

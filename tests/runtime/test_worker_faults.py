@@ -14,6 +14,7 @@ from tests.proxy import Proxy
 from toril.declarations.job_type import Retry
 from toril.runtime.connection import connect
 from toril.runtime.scripts import load_script
+from toril.runtime.worker import markers
 
 SETTLE = load_script("settle_and_claim").sha.encode()
 
@@ -269,3 +270,20 @@ async def test_stopping_while_redis_is_away_ends_in_time(rig, start, proxy, wait
     await worker.stop(0.2)
 
     assert time.monotonic() - began < 4
+
+
+async def test_a_connection_that_fell_silent_is_left_for_another(
+    rig, start, proxy, monkeypatch, wait_until
+):
+    monkeypatch.setattr(markers, "BLOCK_S", 0.05)
+    monkeypatch.setattr(markers, "LATE_S", 0.1)
+    rig.job(lambda job: None)
+    start("orders")
+    await rig.reaches(await rig.add(), "completed")
+
+    proxy.is_silent = True
+    await wait_until(lambda: rig.said("redis_unavailable"))
+    proxy.is_silent = False
+    await proxy.cut()
+
+    await rig.reaches(await rig.add(), "completed", within_s=8)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
 
 from toril.clock import Clock
+from toril.runtime.calls.queues import name_of_worker
 from toril.runtime.connection import REDIS_ERRORS
 from toril.runtime.keys import QueueKeys
 from toril.runtime.worker.reconnect import Pauses
@@ -21,9 +21,8 @@ _ANSWER_WITHIN_S = 10.0
 
 def connection_name(keys: QueueKeys, worker: str) -> str:
     """The name BullMQ looks for; it cannot hold spaces or control characters."""
-    queue = base64.b64encode(keys.queue.encode()).decode()
     printable = "".join(c if "!" <= c <= "~" else "-" for c in worker)
-    return f"{keys.prefix}:{queue}:w:{printable}"
+    return name_of_worker(keys.prefix, keys.queue, printable)
 
 
 class Announcer:

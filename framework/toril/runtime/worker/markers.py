@@ -19,7 +19,9 @@ from toril.runtime.worker.served_queue import ServedQueue
 #: marker was lost (BullMQ's drainDelay).
 BLOCK_S = 5.0
 #: A server that is later than that has been lost, and the connection is thrown away.
-_LATE_S = 3.0
+LATE_S = 3.0
+#: The connection has no reply timeout of its own, not even for its handshake.
+CONNECT_WITHIN_S = 5.0
 _ON_ITS_WAY_S = 0.002
 
 #: The members of a marker: work is there; a delayed job is due at the score.
@@ -84,7 +86,8 @@ class MarkerWait:
             self._unblock()
 
     async def _wait_once(self) -> None:
-        await self._ensure_connected()
+        async with asyncio.timeout(CONNECT_WITHIN_S):
+            await self._ensure_connected()
         # From here to the block nothing waits, so that no change of what is wanted is missed.
         wanted = self._wanted()
         if not wanted:
@@ -102,7 +105,7 @@ class MarkerWait:
     async def _block(self, wanted: list[bytes]) -> tuple[bytes, bytes, bytes] | None:
         self._blocked_on = frozenset(wanted)
         try:
-            async with asyncio.timeout(BLOCK_S + _LATE_S):
+            async with asyncio.timeout(BLOCK_S + LATE_S):
                 return await self._command("BZPOPMIN", *wanted, BLOCK_S)  # type: ignore[no-any-return]
         finally:
             self._blocked_on = frozenset()

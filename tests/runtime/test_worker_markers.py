@@ -1,0 +1,207 @@
+"""Tests of how a worker waits for jobs, and of how it is seen."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from toril.declarations.queue import Queue
+from toril.runtime.calls.queues import count_workers
+from toril.runtime.connection import connect
+from toril.runtime.worker import markers
+from toril.runtime.worker.alarms import Alarms
+from toril.runtime.worker.announce import connection_name
+from toril.runtime.worker.markers import MarkerWait
+from toril.runtime.worker.reconnect import Outage
+from toril.runtime.worker.served_queue import ServedQueue
+
+
+@pytest.fixture
+async def served(rig):
+    alarms = Alarms(rig.clock)
+    made = ServedQueue(
+        Queue(name="orders", concurrency=1),
+        rig.keys(),
+        {},
+        clock=rig.clock,
+        alarms=alarms,
+        wake=lambda: None,
+    )
+    made.is_hungry = False
+    yield made
+    await alarms.close()
+
+
+@pytest.fixture
+async def waiting(rig, served):
+    made = MarkerWait(
+        connect=lambda: connect(rig.url, blocking=True),
+        sender=rig.sender,
+        queues=[served],
+        clock=rig.clock,
+        outage=Outage(rig.clock, lambda event, fields: None),
+    )
+    task = asyncio.create_task(made.run())
+    yield made
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def has_marker(rig):
+    return bool(await rig.redis.zscore(rig.keys().marker, "0") is not None)
+
+
+async def test_a_marker_makes_its_queue_hungry(rig, served, waiting, wait_until):
+    await rig.redis.zadd(rig.keys().marker, {"0": 0})
+
+    await wait_until(lambda: served.is_hungry)
+
+    assert not await has_marker(rig)
+
+
+async def test_a_marker_is_put_back_when_there_is_no_slot_left_for_its_job(
+    rig, served, waiting, wait_until
+):
+    await wait_until(lambda: waiting._blocked_on)
+    served.take_slots(with_outcomes=True)
+    assert served.free == 0
+
+    await rig.redis.zadd(rig.keys().marker, {"0": 0})
+
+    await wait_until(lambda: served.is_hungry)
+    assert await has_marker(rig)
+    served.return_slots(1)
+
+
+async def test_a_queue_without_free_slots_is_not_waited_for(rig, served, waiting, wait_until):
+    await wait_until(lambda: waiting._blocked_on)
+    served.take_slots(with_outcomes=True)
+    await rig.redis.zadd(rig.keys().marker, {"0": 0})
+    await wait_until(lambda: served.is_hungry)
+
+    served.is_hungry = False
+    waiting.refresh()
+
+    assert not waiting._blocked_on
+    served.return_slots(1)
+    waiting.refresh()
+    await wait_until(lambda: served.is_hungry)
+
+
+async def test_closing_ends_the_block_and_takes_no_marker(rig, served, waiting, wait_until):
+    await wait_until(lambda: waiting._blocked_on)
+
+    waiting.close()
+    await wait_until(lambda: waiting._connection is None)
+    await rig.redis.zadd(rig.keys().marker, {"0": 0})
+
+    assert await has_marker(rig)
+    assert not served.is_hungry
+
+
+async def test_a_server_that_does_not_answer_in_time_is_left_for_another_connection(
+    rig, served, monkeypatch, wait_until, tmp_path
+):
+    monkeypatch.setattr(markers, "BLOCK_S", 0.05)
+    monkeypatch.setattr(markers, "LATE_S", 0.1)
+    monkeypatch.setattr(markers, "CONNECT_WITHIN_S", 0.1)
+    opened = 0
+
+    async def say_nothing(reader, writer):
+        nonlocal opened
+        opened += 1
+        while await reader.read(1000):
+            pass
+        writer.close()
+
+    silent = await asyncio.start_unix_server(say_nothing, tmp_path / "silent")
+    wait = MarkerWait(
+        connect=lambda: connect(f"unix://{tmp_path / 'silent'}", blocking=True),
+        sender=rig.sender,
+        queues=[served],
+        clock=rig.clock,
+        outage=Outage(rig.clock, lambda event, fields: rig.events.append((event, fields))),
+    )
+    task = asyncio.create_task(wait.run())
+
+    await wait_until(lambda: opened >= 3)
+    assert rig.said("redis_unavailable")
+    task.cancel()
+    await asyncio.wait([task])
+    silent.close()
+
+
+async def test_a_lost_marker_costs_no_more_than_one_block(rig, monkeypatch, wait_until):
+    monkeypatch.setattr(markers, "BLOCK_S", 0.1)
+    rig.job(lambda job: None)
+    rig.start("orders")
+    await rig.reaches(await rig.add(), "completed")
+
+    job_id = await rig.add()
+    await rig.redis.delete(rig.keys().marker)
+
+    await rig.reaches(job_id, "completed", within_s=2)
+
+
+async def test_bullmqs_tools_see_the_worker_in_each_of_its_queues(rig, wait_until):
+    async def count():
+        return await rig.sender.send(count_workers(rig.keys().prefix, ["orders", "mails"]))
+
+    rig.start(announce=True, name="host-1")
+
+    await wait_until(lambda: seen(count, {"orders": 1, "mails": 1}))
+    names = [client["name"] for client in await rig.redis.client_list()]
+    assert f"{rig.keys().prefix}:b3JkZXJz:w:host-1" in names
+
+
+async def test_an_unannounced_worker_opens_no_named_connection(rig, wait_until):
+    rig.job(lambda job: None)
+    rig.start(announce=False)
+    await rig.reaches(await rig.add(), "completed")
+
+    names = [client["name"] for client in await rig.redis.client_list()]
+    assert not [name for name in names if name.startswith(rig.keys().prefix)]
+
+
+async def test_a_cut_named_connection_is_opened_again(rig, monkeypatch, wait_until):
+    monkeypatch.setattr("toril.runtime.worker.announce._PING_EVERY_S", 0.05)
+    name = connection_name(rig.keys(), "host-1")
+    rig.start("orders", announce=True, name="host-1")
+    await wait_until(lambda: find(rig, name))
+    [client] = await find(rig, name)
+
+    await rig.redis.client_kill_filter(_id=client["id"])
+
+    await wait_until(lambda: is_other(rig, name, client["id"]), within="4s")
+
+
+def test_a_workers_name_is_made_fit_for_a_connections_name(rig):
+    name = connection_name(rig.keys(), "my host\n1")
+
+    assert name.endswith(":w:my-host-1")
+
+
+async def test_an_idle_worker_uses_next_to_no_cpu(rig, wait_until):
+    rig.job(lambda job: None)
+    rig.start()
+    await rig.reaches(await rig.add(), "completed")
+    cpu, began = time.process_time(), time.monotonic()
+
+    await wait_until(lambda: time.monotonic() - began > 1, within="3s", every=0.2)
+
+    assert time.process_time() - cpu < 0.05
+
+
+async def seen(count, expected):
+    return await count() == expected
+
+
+async def find(rig, name):
+    return [client for client in await rig.redis.client_list() if client["name"] == name]
+
+
+async def is_other(rig, name, old_id):
+    found = await find(rig, name)
+    return found and found[0]["id"] != old_id
