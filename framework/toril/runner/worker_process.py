@@ -134,6 +134,7 @@ class ServingProcess:
             observers=self._observers,
             client=self._client,
             thread_client=thread_client,
+            check_data=self._client.check_data,
             renews_locks=False,
             announce=pipeline.redis.announce_workers,
             resolve_secret=plugins.resolve_secret,

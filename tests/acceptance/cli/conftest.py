@@ -32,7 +32,7 @@ jobs:
     use: shop.sync
     with: {page_size: 5}
     data_schema: {type: object, properties: {user: {type: string}}}
-  mail: {queue: mails, use: shop.mail}
+  mail: {queue: mails, use: shop.mail, data_schema: {properties: {n: {type: integer}}}}
   export: {queue: abroad}
 flows:
   evening:
@@ -40,6 +40,10 @@ flows:
     steps:
       fetch: {job: sync, data: {user: "${{ inputs.user }}"}}
       send: {job: mail, needs: [fetch], data: {n: "${{ needs.fetch.result.synced }}"}}
+  careless:
+    steps:
+      fetch: {job: sync}
+      send: {job: mail, needs: [fetch], data: {n: "${{ needs.fetch.result }}"}}
 schedules:
   nightly: {cron: "0 2 * * *", job: sync, data: {user: all}}
   often: {every: 1h, flow: evening, data: {user: all}}

@@ -100,7 +100,8 @@ def test_a_flow_is_started_by_name_with_inputs(shop: Any) -> None:
 def test_a_flow_and_wait_shows_every_step(shop: Any) -> None:
     waiting = shop.start("flow", "start", "evening", "user=u1", "--wait", "--format", "json")
     failing = shop.start("flow", "start", "evening", "user=nobody", "--id", "r2", "--wait")
-    for process in (waiting, failing):
+    careless = shop.start("flow", "start", "careless", "--wait", "--format", "json")
+    for process in (waiting, failing, careless):
         process.stderr.readline()
 
     shop.run_all()
@@ -116,6 +117,12 @@ def test_a_flow_and_wait_shows_every_step(shop: Any) -> None:
         "fetch  failed  no such user",
         "send   failed  step 'fetch' failed",
     ]
+    steps = json.loads(careless.communicate(timeout=10)[0])["steps"]
+    assert (careless.returncode, steps["fetch"]["state"]) == (1, "completed")
+    assert steps["send"]["error"] == (
+        "the job's data cannot be made: data of job 'mail': "
+        "expected a whole number, got a map for data.n"
+    )
 
 
 @pytest.mark.parametrize(
