@@ -6,8 +6,7 @@ from typing import Any
 
 from toril.config.context import Context
 from toril.config.entries import Entry
-from toril.config.lookups import list_known
-from toril.config.schema_words import suggest
+from toril.config.suggestions import list_known, suggest
 from toril.declarations.backoff import BUILTIN_BACKOFFS, NODE_BACKOFFS
 
 

@@ -8,8 +8,7 @@ from typing import Any
 from toril.config.context import Context, is_external
 from toril.config.document import Document, Part, Path
 from toril.config.entries import Entry
-from toril.config.lookups import list_known
-from toril.config.schema_words import suggest
+from toril.config.suggestions import list_known, suggest
 from toril.declarations.expression import (
     ExpressionProblem,
     Template,

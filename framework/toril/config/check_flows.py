@@ -10,8 +10,8 @@ from toril.config.check_data_schema import check_inline_schema
 from toril.config.check_expressions import check_expressions
 from toril.config.context import Context
 from toril.config.entries import Entry
-from toril.config.lookups import find_entry, list_known
-from toril.config.schema_words import suggest
+from toril.config.lookups import find_entry
+from toril.config.suggestions import list_known, suggest
 
 Needs = dict[str, list[str]]
 

@@ -7,8 +7,8 @@ from toril.config.check_data_schema import check_data_schema
 from toril.config.check_parameters import check_parameters
 from toril.config.context import Context, is_external
 from toril.config.entries import Entry
-from toril.config.lookups import find_entry, list_known
-from toril.config.schema_words import suggest
+from toril.config.lookups import find_entry
+from toril.config.suggestions import list_known, suggest
 from toril.plugins.descriptors import Processor
 
 

@@ -9,7 +9,7 @@ from toril.config.context import Context, is_external
 from toril.config.document import Document, Path
 from toril.config.entries import Entry
 from toril.config.lookups import find_entry
-from toril.config.schema_words import suggest
+from toril.config.suggestions import suggest
 from toril.declarations.cron import parse_cron
 from toril.declarations.instants import parse_instant_ms
 

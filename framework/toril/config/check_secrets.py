@@ -6,8 +6,7 @@ import re
 
 from toril.config.context import Context
 from toril.config.document import Document, Path
-from toril.config.lookups import list_known
-from toril.config.schema_words import suggest
+from toril.config.suggestions import list_known, suggest
 
 _FORM = re.compile(r"secret://([A-Za-z0-9_.-]+)/(.+)", re.DOTALL)
 

@@ -10,7 +10,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.protocols import Validator
 from referencing import Registry
 
-from toril.config.schema_words import Misfit, describe_errors, show_value
+from toril.config.misfit import Misfit, show_value
+from toril.config.schema_words import describe_errors
 from toril.errors import InvalidData
 
 #: References inside one schema are known; nothing is ever fetched.

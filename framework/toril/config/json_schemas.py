@@ -18,8 +18,8 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
+from toril.config.misfit import Misfit
 from toril.config.schema_files import load_schema
-from toril.config.schema_words import Misfit
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

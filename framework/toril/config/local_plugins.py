@@ -6,7 +6,7 @@ from pathlib import Path
 
 from toril.config.build import build_plugin_settings
 from toril.config.document import Document
-from toril.config.schema_words import suggest
+from toril.config.suggestions import suggest
 from toril.plugins.manager import PluginManager
 from toril.plugins.plugin import PluginState
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from toril.config.context import Context
 from toril.config.document import Path
 from toril.config.entries import Entry
-from toril.config.schema_words import suggest
-
-_LISTED = 6
+from toril.config.suggestions import list_known, suggest
 
 
 def find_entry(context: Context, kind: str, entry: Entry, keys: Path, name: str) -> Entry | None:
@@ -22,12 +20,3 @@ def find_entry(context: Context, kind: str, entry: Entry, keys: Path, name: str)
         hint = suggest(name, declared) or list_known(noun, declared)
         entry.add("T201", keys, f"no {noun} {name!r} is declared", hint=hint)
     return found
-
-
-def list_known(noun: str, names: object) -> str:
-    """Writes which names there are."""
-    known = sorted(names)  # type: ignore[call-overload]
-    if not known:
-        return f"there is no {noun} at all"
-    shown = ", ".join(repr(name) for name in known[:_LISTED])
-    return f"known are {shown}{', ...' if len(known) > _LISTED else ''}"

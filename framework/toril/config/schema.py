@@ -18,7 +18,7 @@ from jsonschema.validators import extend
 from toril.config.document import Document, Path
 from toril.config.scalars import type_scalar
 from toril.config.schema_files import load_schema
-from toril.config.schema_words import SECRET, describe_errors
+from toril.config.schema_words import describe_errors
 from toril.declarations.backoff import MAX_DELAY_MS
 from toril.declarations.units import parse_duration_ms, parse_size
 
@@ -144,7 +144,7 @@ def _unless_secret(keyword: str) -> Any:
     def check_unless_secret(
         validator: Validator, wanted: Any, instance: Any, schema: Any
     ) -> Iterator[ValidationError]:
-        if isinstance(instance, str) and instance.startswith(SECRET):
+        if isinstance(instance, str) and instance.startswith("secret://"):
             return
         yield from check(validator, wanted, instance, schema) or ()
 

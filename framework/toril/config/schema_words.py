@@ -2,52 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from jsonschema.exceptions import ValidationError
 
-SECRET = "secret://"
+from toril.config.misfit import Misfit, show_literal, show_value
+from toril.config.suggestions import suggest
+
 _LATER = "{} is not available in this version of Toril"
-_SHOWN = 60
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Misfit:
-    """One thing that does not fit its schema; `path` leads to it from the checked value."""
-
-    path: tuple[str | int, ...]
-    #: The code where the YAML itself is checked.
-    code: str = "T103"
-    #: The sentence with `{got}` for the value, and `{in}` or `{for}` before its place.
-    template: str
-    got: str = ""
-    #: Leads to what the sentence speaks of: for an unknown key, to the map it stands in.
-    place: tuple[str | int, ...] = ()
-    hint: str | None = None
-    at_key: bool = False
-
-    @property
-    def is_foreign(self) -> bool:
-        """Whether the key cannot stand where it does."""
-        return self.at_key and self.code in ("T104", "T111")
-
-    def sentence(self, base: tuple[str | int, ...] = (), variable: str | None = None) -> str:
-        """Writes the sentence; `base` leads to the checked value.
-
-        A value that a variable gave is not shown, it may be secret.
-        """
-        got = f"the value of {variable}" if variable else self.got
-        where = ".".join(str(step) for step in (*base, *self.place))
-        words = {"{in}": f" in {where}", "{for}": f" for {where}", "{got}": got}
-        sentence = self.template
-        for mark, word in words.items():
-            sentence = sentence.replace(mark, word if where or mark == "{got}" else "")
-        return sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,32 +56,6 @@ def describe_errors(errors: Iterable[ValidationError]) -> Iterator[Misfit]:
             if key not in seen:
                 seen.add(key)
                 yield misfit
-
-
-def show_value(value: Any) -> str:
-    """Writes a value as YAML's readers know it, shortened."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, dict):
-        return "a map" if value else "an empty map"
-    if isinstance(value, list):
-        return "a list" if value else "an empty list"
-    if isinstance(value, str):
-        return repr(value if len(value) <= _SHOWN else value[:_SHOWN] + "…")
-    return json.dumps(value)
-
-
-def suggest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """Gives the hint for a name that is not known, if one is like it by `cutoff` of 1."""
-    known = list(known)
-    close = get_close_matches(name, known, n=1, cutoff=cutoff)
-    if not close:
-        close = [other for other in known if _fold(other) == _fold(name)]
-    return f"did you mean {close[0]!r}?" if close else None
-
-
-def _fold(name: str) -> str:
-    return name.replace("_", "").replace("-", "").lower()
 
 
 def _describe(found: _Finding) -> Iterator[Misfit]:
@@ -235,16 +174,8 @@ def _wanted(found: _Finding) -> str:
     return word(found.wanted) if word else f"what fits {found.keyword!r}"
 
 
-def _literal(value: Any) -> str:
-    """Writes a value that is wanted: unlike one that is there, a list or map is shown."""
-    if not isinstance(value, list | dict):
-        return show_value(value)
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-
-
 def _one_of(values: list[Any]) -> str:
-    shown = [_literal(value) for value in values]
+    shown = [show_literal(value) for value in values]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"
 
 
@@ -271,7 +202,7 @@ def _count(noun: str, bound: str) -> Callable[[int], str]:
 _WORDS: dict[str, Callable[[Any], str]] = {
     "type": _types,
     "enum": _one_of,
-    "const": _literal,
+    "const": show_literal,
     "pattern": lambda pattern: f"text that matches {pattern}",
     "format": lambda name: f"text in the format {name!r}",
     "minimum": lambda n: f"a number from {n}",

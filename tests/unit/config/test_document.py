@@ -82,3 +82,21 @@ def test_a_piece_that_escapes_hide_means_the_whole_scalar() -> None:
     assert isinstance(node, ScalarNode)
 
     assert find_part_span(document.source, node, Part(node.text, 2, 4)) == (0, 3, 11)
+
+
+def test_of_a_piece_that_stands_twice_in_a_folded_scalar_the_right_one_is_found() -> None:
+    document = read("a: >-\n  MARK one\n  two MARK\n  MARK\n")
+    node = find_node(document.root, ("a",))
+    assert isinstance(node, ScalarNode)
+
+    span = find_part_span(document.source, node, Part(node.text, node.text.rindex("two") + 4, 4))
+
+    assert span == (2, 6, 4)
+
+
+def test_a_blank_piece_of_a_folded_scalar_means_the_whole() -> None:
+    document = read("a: >-\n  one\n  two\n")
+    node = find_node(document.root, ("a",))
+    assert isinstance(node, ScalarNode)
+
+    assert find_part_span(document.source, node, Part(node.text, 3, 1)) == (0, 3, 1)

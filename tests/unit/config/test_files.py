@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from toril.config.files import find_files, read_source
 from toril.config.problems import Report
 
@@ -98,3 +100,19 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
     assert read_source(tmp_path, report) is None
     assert [p.message for p in report.sorted()] == ["the file cannot be read: Is a directory"]
+
+
+def test_a_folder_that_cannot_be_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "a.yaml", "closed/b.yaml")
+    scan = os.scandir
+
+    def scan_what_is_open(path: Path) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan_what_is_open)
+
+    assert find(tmp_path) == (["a.yaml"], ["closed T112"])
