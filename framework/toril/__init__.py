@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from toril.client import Client, JobHandle
+    from toril.client import Client, JobHandle, RunHandle
     from toril.declarations.backoff import Backoff
     from toril.errors import (
         AddError,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     )
     from toril.plugins.decorators import backoff, hookimpl, processor, secret_provider
     from toril.plugins.job import Job, ThreadJob
-    from toril.sync_client import SyncClient, SyncJobHandle
+    from toril.sync_client import SyncClient, SyncJobHandle, SyncRunHandle
 
     __version__: str
 
@@ -67,9 +67,11 @@ __all__ = [
     "RedisOutOfMemory",
     "RedisRefused",
     "RedisUnavailable",
+    "RunHandle",
     "SecretError",
     "SyncClient",
     "SyncJobHandle",
+    "SyncRunHandle",
     "TemplateError",
     "ThreadJob",
     "TorilError",
@@ -90,8 +92,10 @@ _HOMES = {
     "Client": "toril.client",
     "Job": "toril.plugins.job",
     "JobHandle": "toril.client",
+    "RunHandle": "toril.client",
     "SyncClient": "toril.sync_client",
     "SyncJobHandle": "toril.sync_client",
+    "SyncRunHandle": "toril.sync_client",
     "ThreadJob": "toril.plugins.job",
     "backoff": "toril.plugins.decorators",
     "hookimpl": "toril.plugins.decorators",
