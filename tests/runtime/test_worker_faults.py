@@ -12,6 +12,7 @@ import pytest
 from tests.proxy import Proxy
 
 from toril.declarations.job_type import Retry
+from toril.runtime import connection
 from toril.runtime.connection import connect
 from toril.runtime.scripts import load_script
 from toril.runtime.worker import markers
@@ -277,6 +278,7 @@ async def test_a_connection_that_fell_silent_is_left_for_another(
 ):
     monkeypatch.setattr(markers, "BLOCK_S", 0.05)
     monkeypatch.setattr(markers, "LATE_S", 0.1)
+    monkeypatch.setattr(connection, "REPLY_TIMEOUT_S", 0.2)
     rig.job(lambda job: None)
     start("orders")
     await rig.reaches(await rig.add(), "completed")
