@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from toril import errors
 from toril.client import Client
+from toril.runtime.server_process import read_pid
 from toril.sync_client import SyncClient
 
 TOP = """
@@ -139,3 +142,26 @@ def test_a_hook_that_fails_is_logged_and_harms_nothing(
 
     assert handle.created
     assert "hook_failed plugin='processors' hook='toril_job_added' error=" in caplog.text
+
+
+async def test_an_embedded_server_that_died_is_started_again_by_the_next_add(
+    write_config: Any,
+) -> None:
+    root = write_config("embedded")
+
+    async with Client.from_config(root) as client:
+        await client.add("sync", id="a")
+        kill_server(root)
+        await client.add("sync", id="b")
+        with SyncClient.from_config(root) as sync_client:
+            kill_server(root)
+            sync_client.add("sync", id="c")
+            states = [sync_client.job("orders", name).state() for name in "abc"]
+
+    assert states == ["waiting"] * 3
+
+
+def kill_server(root: Path) -> None:
+    pid = read_pid(root / ".toril" / "server")
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)

@@ -19,6 +19,9 @@ from toril.runtime.calls.jobs import FoundJob
 from toril.runtime.states import JobState
 from toril.sync_client import SyncClient, SyncJobHandle
 
+#: Characters of an error in a list.
+SHOWN_ERROR = 80
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 STATES = [state.value for state in JobState if state is not JobState.UNKNOWN]
@@ -77,7 +80,7 @@ def list_jobs(queue: str, state: str, limit: int, skip: int, as_json: bool) -> N
         print_json({"jobs": shapes})
         return
     rows = [
-        (s["id"], s["name"], s["attempts"], s["finished_at"] or s["added_at"], s["error"])
+        (s["id"], s["name"], s["attempts"], s["finished_at"] or s["added_at"], _cut(s["error"]))
         for s in shapes
     ]
     when = "finished" if wanted in (JobState.COMPLETED, JobState.FAILED) else "added"
@@ -168,6 +171,15 @@ def _act(
         print_json({"id": found.id, "queue": found.queue, "done": word, "state": state.value})
     else:
         click.echo(f"{word} job {found.id!r} of queue {found.queue!r}")
+
+
+def _cut(error: str | None) -> str | None:
+    """Gives as much of an error as a row holds; `job show` tells it whole."""
+    if not error:
+        return None
+    first = error.splitlines()[0]
+    is_cut = len(first) > SHOWN_ERROR or first != error
+    return f"{first[:SHOWN_ERROR]}…" if is_cut else first
 
 
 def _format_value(value: Any) -> str:

@@ -31,7 +31,6 @@ class LiveTable:
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False)
         self._events: deque[Text] = deque(maxlen=EVENTS)
-        self._counts: Mapping[str, Counts] = {}
 
     def note(self, event: str, fields: Mapping[str, Any]) -> None:
         """Takes an event of the runner."""
@@ -53,7 +52,7 @@ class LiveTable:
     async def _keep_drawing(self, live: Live, runner: Runner) -> None:
         while True:
             try:
-                self._counts = await runner.read_counts()
+                await runner.read_counts()
             except RedisUnavailable:
                 # The events say so; the last counts stay.
                 pass
@@ -66,7 +65,7 @@ class LiveTable:
         table.add_column("queue")
         for column in ("waiting", "active", "delayed", "children", "completed", "failed", "per s"):
             table.add_column(column, justify="right")
-        for queue, counts in self._counts.items():
+        for queue, counts in runner.counts.items():
             table.add_row(*_make_row(queue, counts, runner.throughput.rate_of(queue)))
         return Group(table, Text(), *self._events)
 
