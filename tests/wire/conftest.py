@@ -69,11 +69,15 @@ def toril_run(pipeline_folder: Path) -> Callable[..., Any]:
     """`async with toril_run(): ...` has `toril run` work the queues in a process of its own."""
 
     @asynccontextmanager
-    async def run(*options: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    async def run() -> AsyncIterator[asyncio.subprocess.Process]:
         toril = Path(sys.executable).parent / "toril"
-        command = [str(toril), "run", str(pipeline_folder), *options]
-        process = await asyncio.create_subprocess_exec(*command)
+        process = await asyncio.create_subprocess_exec(
+            str(toril), "run", str(pipeline_folder), stdout=asyncio.subprocess.PIPE
+        )
+        ready = asyncio.Event()
+        reader = asyncio.create_task(_show(process, ready))
         try:
+            await asyncio.wait_for(ready.wait(), 20)
             yield process
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)
@@ -82,5 +86,16 @@ def toril_run(pipeline_folder: Path) -> Callable[..., Any]:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
+            await reader
 
     return run
+
+
+async def _show(process: asyncio.subprocess.Process, ready: asyncio.Event) -> None:
+    """Prints what the process says, and tells when a worker is ready."""
+    assert process.stdout
+    async for line in process.stdout:
+        text = line.decode().rstrip()
+        print(text)
+        if " is ready " in text:
+            ready.set()

@@ -28,7 +28,7 @@ function make(kind, name, create) {
 const makers = {
   queue: (name) => make('queue', name, () => new bullmq.Queue(name, { connection, prefix })),
   events: (name) =>
-    make('events', name, () => new bullmq.QueueEvents(name, { connection, prefix })),
+    make('events', name, () => new bullmq.QueueEvents(name, { connection, prefix, lastEventId: '0-0' })),
   flows: () => make('flows', '', () => new bullmq.FlowProducer({ connection, prefix })),
   worker(name, processor, options = {}) {
     const worker = new bullmq.Worker(name, processor, { connection, prefix, ...options });

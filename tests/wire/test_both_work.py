@@ -74,7 +74,7 @@ async def test_toril_takes_over_from_a_killed_node_worker(server, prefix, node, 
         await doomed.run(
             """
             worker('orders', async () => { kept.started = true; await new Promise(() => {}); },
-                   {lockDuration: 1000});
+                   {lockDuration: 1000, stalledInterval: 1000});
             """
         )
         job = await client.add("echo", {"n": 1})

@@ -9,7 +9,6 @@ import pytest
 
 ADD_AND_WAIT = """
   const job = await queue('orders').add(args.name, args.data, args.opts);
-  await events('orders').waitUntilReady();
   return [job.id, await job.waitUntilFinished(events('orders'), 8000)];
 """
 READ = """
@@ -109,7 +108,6 @@ async def test_a_flow_of_node_is_released_by_toril(node, toril_run):
     async with toril_run():
         result = await node.run(
             """
-            await events('orders').waitUntilReady();
             const child = (n) => ({name: 'total', queueName: 'orders', data: {numbers: [n]}});
             const tree = await flows().add({name: 'total', queueName: 'orders', data: {},
               children: [child(1), child(2), child(39)]});
@@ -124,7 +122,6 @@ async def test_a_failing_child_fails_nodes_parent(node, toril_run):
     async with toril_run():
         reason = await node.run(
             """
-            await events('orders').waitUntilReady();
             const child = {name: 'refused', queueName: 'orders', data: {},
                            opts: {failParentOnFailure: true}};
             const tree = await flows().add(
@@ -155,10 +152,10 @@ async def test_a_scheduler_of_node_goes_on_under_toril(node, toril_run, wait_unt
 
 
 async def test_a_keep_rule_of_node_is_obeyed(node, toril_run):
+    # The delay lets Node begin to wait while the job is still there.
+    opts = {"removeOnComplete": True, "delay": 200}
     async with toril_run():
-        job_id, _ = await node.run(
-            ADD_AND_WAIT, name="echo", data={}, opts={"removeOnComplete": True}
-        )
+        job_id, _ = await node.run(ADD_AND_WAIT, name="echo", data={}, opts=opts)
         assert await node.run("return await queue('orders').getJob(args.id)", id=job_id) is None
 
 

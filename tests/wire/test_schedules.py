@@ -187,7 +187,7 @@ async def test_a_tick_that_we_follow_is_one_that_node_follows_on(
             if (ran.length === 3) resolve();
         }));
         await queue('orders').removeJobScheduler('beat');
-        return ran;
+        return ran.slice(0, 3);
         """
     )
 

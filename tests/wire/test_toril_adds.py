@@ -144,7 +144,7 @@ async def test_a_flow_of_both_runs_on_both(node, client, toril_run):
             const tree = await flows().getFlow({id: args.id, queueName: 'orders'});
             return {name: tree.job.name, children: tree.children.map((c) => c.job.name).sort()};
             """,
-            id=run.last_job_id,
+            id=(await run.state()).steps["sum"].job,
         )
 
     assert tree == {"name": "total", "children": ["echo", "node-echo"]}
