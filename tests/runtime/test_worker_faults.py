@@ -280,8 +280,8 @@ async def test_a_connection_that_fell_silent_is_left_for_another(
     monkeypatch.setattr(markers, "LATE_S", 0.1)
     monkeypatch.setattr(connection, "REPLY_TIMEOUT_S", 0.2)
     rig.job(lambda job: None)
-    start("orders")
-    await rig.reaches(await rig.add(), "completed")
+    worker = start("orders")
+    await wait_until(lambda: worker._markers._blocked_on)
 
     proxy.is_silent = True
     await wait_until(lambda: rig.said("redis_unavailable"))
