@@ -19,7 +19,13 @@ from toril.runtime.worker.served_queue import ServedQueue
 
 
 @pytest.fixture
-async def served(rig):
+def woken():
+    """Set when the rounds are woken."""
+    return asyncio.Event()
+
+
+@pytest.fixture
+async def served(rig, woken):
     alarms = Alarms(rig.clock)
     made = ServedQueue(
         Queue(name="orders", concurrency=1),
@@ -27,7 +33,7 @@ async def served(rig):
         {},
         clock=rig.clock,
         alarms=alarms,
-        wake=lambda: None,
+        wake=woken.set,
     )
     made.is_hungry = False
     yield made
@@ -62,7 +68,7 @@ async def test_a_marker_makes_its_queue_hungry(rig, served, waiting, wait_until)
 
 
 async def test_a_marker_is_put_back_when_there_is_no_slot_left_for_its_job(
-    rig, served, waiting, wait_until
+    rig, served, waiting, woken, wait_until
 ):
     await wait_until(lambda: waiting._blocked_on)
     served.take_slots(with_outcomes=True)
@@ -72,6 +78,8 @@ async def test_a_marker_is_put_back_when_there_is_no_slot_left_for_its_job(
 
     await wait_until(lambda: served.is_hungry)
     assert await has_marker(rig)
+    # The claim that held the slot may be over by now, and would not look again by itself.
+    assert woken.is_set()
     served.return_slots(1)
 
 

@@ -119,7 +119,9 @@ class MarkerWait:
             queue.become_hungry()
         else:
             await self._command("ZADD", marker, 0, _READY)
-            queue.is_hungry = True
+            # While this waited a round may have ended that had all slots reserved: without being
+            # woken again, nobody would claim the job.
+            queue.become_hungry()
 
     async def _ensure_connected(self) -> None:
         if self._connection is not None:
