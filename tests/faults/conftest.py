@@ -99,6 +99,12 @@ def act_in_thread(job):
 @hookimpl
 def toril_processors():
     return [act, act_in_thread]
+
+
+@hookimpl
+def toril_job_stalled(queue, job_id):
+    with open(HISTORY, "ab", buffering=0) as history:
+        history.write(f"stalled {job_id}\\n".encode())
 """
 
 
@@ -150,6 +156,12 @@ class Run:
     def worker_pids(self) -> list[int]:
         """The worker processes that live, in order of their start."""
         return [line["pid"] for line in self.events("worker_started") if is_alive(line["pid"])]
+
+    def zombies(self) -> list[int]:
+        """Its children that are dead and not buried."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(child) for child in children if not is_alive(int(child))]
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

@@ -85,6 +85,10 @@ def kill_server(handle: EmbeddedHandle, block_until: BlockUntil) -> None:
     block_until(lambda: not is_server_alive(handle.data.parent.parent))
 
 
+def socket_of(handle: EmbeddedHandle) -> Path:
+    return Path(handle.url.removeprefix("unix://"))
+
+
 def connect(handle: EmbeddedHandle) -> redis.Redis:
     return redis.Redis.from_url(handle.url, decode_responses=True)
 
@@ -100,7 +104,7 @@ def test_the_first_user_starts_it_and_the_last_one_out_stops_it(root: Path) -> N
     second.close()
     second.close()
     assert not is_server_alive(root)
-    assert not (root / ".toril/server/valkey.sock").exists()
+    assert not socket_of(second).exists()
     assert (root / ".toril/.gitignore").read_text() == "*\n"
 
 
@@ -163,7 +167,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(
         with connect(handle) as client:
             count = [client.rpush("numbers", number) for number in range(200)][-1]
         kill_server(handle, block_until)
-        assert (root / ".toril/server/valkey.sock").exists()
+        assert socket_of(handle).exists()
 
         handle.ensure_running()
         handle.wait_loaded()
@@ -211,7 +215,7 @@ def test_a_root_too_deep_for_a_socket_listens_in_a_short_private_folder(
 ) -> None:
     root = tmp_path / ("x" * 60) / ("y" * 60)
     with open_embedded(root) as handle:
-        socket = Path(handle.url.removeprefix("unix://"))
+        socket = socket_of(handle)
         monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
 
         with open_embedded(root) as other, connect(other) as client:
@@ -254,7 +258,7 @@ def test_a_server_whose_socket_file_was_removed_is_started_again(
     with open_embedded(root) as handle:
         with connect(handle) as client:
             client.set("key", "kept")
-        (root / ".toril/server/valkey.sock").unlink()
+        socket_of(handle).unlink()
 
         handle.ensure_running()
 

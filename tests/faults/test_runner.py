@@ -170,17 +170,18 @@ def test_only_the_poison_job_pays_for_its_crashes(make_pipeline: MakePipeline) -
     assert {pipeline.read(job).stalled_count for job in innocents} == {0}
 
 
+@pytest.mark.parametrize("code", [0, 3])
 def test_a_job_that_exits_its_process_alone_is_failed_with_the_exit_code(
-    make_pipeline: MakePipeline,
+    make_pipeline: MakePipeline, code: int
 ) -> None:
     pipeline = make_pipeline(limit=0)
-    [job] = pipeline.add({"exit": 3})
+    [job] = pipeline.add({"exit": code})
 
     run = pipeline.run("--until-idle")
 
     assert run.end() == 0
     assert pipeline.read(job).failed_reason == (
-        "the job ended its worker process (exit code 3) more than 0 times"
+        f"the job ended its worker process (exit code {code}) more than 0 times"
     )
     assert pipeline.history("start")[job] == 1
 
@@ -197,7 +198,7 @@ def test_a_paused_queue_with_work_cannot_become_idle(make_pipeline: MakePipeline
     assert pipeline.counts().waiting == 1
 
 
-def test_a_stalled_job_of_an_unknown_worker_is_swept_at_once(
+def test_a_stalled_job_of_nobody_is_swept_and_told_to_plugins(
     make_pipeline: MakePipeline,
 ) -> None:
     pipeline = make_pipeline()
@@ -208,7 +209,26 @@ def test_a_stalled_job_of_an_unknown_worker_is_swept_at_once(
 
     assert run.end() == 0
     assert run.events("jobs_stalled")[0]["returned"] == 1
+    assert pipeline.history("stalled") == Counter([job])
     assert pipeline.state(job) == "completed"
+
+
+def test_a_lost_tick_of_a_schedule_is_added_again(make_pipeline: MakePipeline) -> None:
+    pipeline = make_pipeline()
+    (pipeline.root / "schedules.yaml").write_text(
+        "schedules: {yearly: {cron: '0 0 1 1 *', job: act, data: {sleep: 0}}}"
+    )
+    run = pipeline.run()
+    run.wait_for("worker_started")
+    [tick] = pipeline.client.zrange("bull:orders:delayed", 0, -1)
+
+    pipeline.client.zrem("bull:orders:delayed", tick)
+    pipeline.client.delete(b"bull:orders:" + tick)
+
+    assert run.wait_for("schedule_applied", 2)["action"] == "healed"
+    assert pipeline.client.zrange("bull:orders:delayed", 0, -1) == [tick]
+    run.send(signal.SIGTERM)
+    assert run.end() == 0
 
 
 def test_a_frozen_server_does_not_outlast_the_grace(

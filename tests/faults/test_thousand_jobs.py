@@ -30,6 +30,7 @@ def test_kills_of_workers_supervisor_and_server_lose_nothing_and_end_nothing_twi
         block_until(first.worker_pids, "10s")
         os.kill(dice.choice(first.worker_pids()), signal.SIGKILL)
     wait_for_progress(40)
+    assert first.zombies() == []
     first.kill()
     second = pipeline.run("--processes", "2", "--until-idle")
     wait_for_progress(40)

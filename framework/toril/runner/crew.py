@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from toril.runner.crashes import CrashSettler, LeftJob
@@ -58,6 +58,8 @@ class Crew:
         self._unsettled: set[str] = set()
         #: What runs in a process for suspects, by its token.
         self._running_alone: dict[str, LeftJob] = {}
+        #: What no process was there to be told.
+        self._untold: list[dict[str, Any]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
 
@@ -65,15 +67,6 @@ class Crew:
     def tokens(self) -> list[str]:
         """The tokens whose jobs keep their locks."""
         return list(self._unsettled)
-
-    @property
-    def processes(self) -> list[WorkerProcess]:
-        """The processes that live."""
-        return list(self._alive.values())
-
-    def find(self, token: str) -> WorkerProcess | None:
-        """Gives the living process of a token."""
-        return self._alive.get(token)
 
     def start(self) -> None:
         """Starts the processes, and keeps them running from now on."""
@@ -87,19 +80,42 @@ class Crew:
         """
         began = asyncio.get_running_loop().time()
         self._stopping.set()
-        for process in self.processes:
+        for process in tuple(self._alive.values()):
             process.stop(finish_s)
         await self._wait_until(began + kill_s)
-        for process in self.processes:
+        for process in tuple(self._alive.values()):
             self._on_event("worker_killed", describe(process))
             process.kill()
         await self._wait_until(max(began + end_s, asyncio.get_running_loop().time() + _DEATH_S))
         await end_tasks(self._tasks)
 
+    def tell_renewed(self, queue: str, owned: Mapping[str, set[str]], as_of: float) -> None:
+        """Tells each process which jobs of a queue were still its own at a monotonic instant."""
+        for token, ids in owned.items():
+            process = self._alive.get(token)
+            if process is not None:
+                process.tell({"do": "locked", "queue": queue, "ids": sorted(ids), "as_of": as_of})
+
+    def tell_clock(self, offset_ms: int) -> None:
+        """Tells every process how far the server's clock is ahead."""
+        for process in self._alive.values():
+            process.tell({"do": "clock", "offset_ms": offset_ms})
+
+    def tell_stalled(self, queue: str, ids: Sequence[str]) -> None:
+        """Lets one process's plugins know of stalled jobs; their code does not run in this one."""
+        self._untold.append({"do": "stalled", "queue": queue, "ids": list(ids)})
+        self._tell_untold()
+
     def hurry(self) -> None:
         """Has every process hand back now what it runs."""
-        for process in self.processes:
+        for process in tuple(self._alive.values()):
             process.stop(0)
+
+    def _tell_untold(self) -> None:
+        for process in tuple(self._alive.values())[:1]:
+            for message in self._untold:
+                process.tell(message)
+            self._untold.clear()
 
     async def _wait_until(self, when: float) -> None:
         if self._tasks:
@@ -130,8 +146,8 @@ class Crew:
         self._on_hopeless()
         return True
 
-    async def _live(self, process: WorkerProcess) -> Exit | None:
-        """Runs a process to its end and settles what it left; None if it could not start."""
+    async def _live(self, process: WorkerProcess) -> bool:
+        """Runs a process to its end and settles what it left; gives whether it ended well."""
         self._unsettled.add(process.token)
         try:
             await process.start()
@@ -139,19 +155,20 @@ class Crew:
             self._on_event("worker_failed", {**describe(process), "error": str(error)})
             if not process.order.runs_alone:
                 self._unsettled.discard(process.token)
-            return None
+            return False
         self._alive[process.token] = process
+        self._tell_untold()
         if self._stopping.is_set():
             process.stop(0)
         exit_ = await process.wait()
         del self._alive[process.token]
-        await self._settle(process, exit_)
-        return exit_
+        return await self._settle(process, exit_)
 
-    async def _settle(self, process: WorkerProcess, exit_: Exit) -> None:
+    async def _settle(self, process: WorkerProcess, exit_: Exit) -> bool:
         running_alone = self._running_alone.pop(process.token, None)
         left = await self._crashes.find_left(process.token)
-        is_crash = exit_.is_crash and not self._stopping.is_set()
+        # A job may end its process with any code, 0 too; one that ends by itself leaves nothing.
+        is_crash = (exit_.is_crash or bool(left)) and not self._stopping.is_set()
         if is_crash:
             fields = {**describe(process), "exit": str(exit_), "running": len(left)}
             self._on_event("worker_ended", fields)
@@ -165,6 +182,7 @@ class Crew:
             if is_crash and left:
                 await self._crashes.blame(process.token, left[0], exit_)
             await self._release(process.token, process.name)
+        return not is_crash
 
     async def _isolate(self, dead: WorkerProcess) -> None:
         """Runs the jobs of a dead process one at a time, in as many processes as that takes."""
@@ -177,8 +195,7 @@ class Crew:
             await self._crashes.adopt(token, new_token=process.token, worker=process.name)
             self._unsettled.discard(token)
             token = process.token
-            exit_ = await self._live(process)
-            if exit_ is not None and not exit_.is_crash:
+            if await self._live(process):
                 return
             fruitless = 0 if process.is_ready else fruitless + 1
             await self._pause(pauses.next_s(lived_s=process.lived_s, random_unit=random.random()))

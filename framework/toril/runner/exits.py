@@ -20,7 +20,7 @@ class Exit:
 
     @property
     def is_crash(self) -> bool:
-        """Whether it ended without settling or handing back what it ran."""
+        """Whether it surely ended without settling or handing back what it ran."""
         return self.code != 0
 
     def __str__(self) -> str:

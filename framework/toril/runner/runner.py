@@ -19,12 +19,14 @@ import asyncio
 import os
 import re
 import socket
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from toril.clock import SystemClock
 from toril.declarations.pipeline import Pipeline
+from toril.errors import RedisUnavailable
 from toril.plugins.manager import PluginManager
 from toril.runner.crashes import CrashSettler
 from toril.runner.crew import Crew
@@ -76,6 +78,8 @@ class Runner:
         self._queues = [q for q in pipeline.queues.values() if q.served_by == "toril"]
         self._stopping = asyncio.Event()
         self._idle: IdleWatch | None = None
+        #: As last read; at the end, how the runner leaves its queues.
+        self.counts: dict[str, Counts] = {}
         self._stopped_at = self._clock.monotonic()
         self._exit_code = 0
         self._parts: list[asyncio.Task[None]] = []
@@ -85,7 +89,7 @@ class Runner:
             resolve_secret=plugins.resolve_secret,
             clock=self._clock,
             on_event=self._say,
-            on_offset=self._tell_offset,
+            on_offset=lambda offset_ms: self._crew.tell_clock(offset_ms),
         )
         self._token_file = TokenFile(pipeline.root, host=_name_of_host(), pid=os.getpid())
         self._crashes = CrashSettler(
@@ -111,7 +115,7 @@ class Runner:
             queues=self._queues,
             clock=self._clock,
             on_event=self._say,
-            on_stalled=self._tell_stalled,
+            on_stalled=self._crew.tell_stalled,
         )
 
     async def run(self) -> int:
@@ -147,7 +151,8 @@ class Runner:
     async def read_counts(self) -> dict[str, Counts]:
         """Reads how many jobs each queue has in each state."""
         call = read_counts_of(self._pipeline.redis.prefix, list(self._pipeline.queues))
-        return await self.link.sender.send(call)
+        self.counts = await self.link.sender.send(call)
+        return self.counts
 
     async def _unless_stopped(self, coroutine: Coroutine[Any, Any, None]) -> bool:
         """Runs to the end (True), or leaves off when the runner is stopped meanwhile."""
@@ -156,8 +161,7 @@ class Runner:
         await asyncio.wait([work, stop], return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
         if not work.done():
-            work.cancel()
-            await asyncio.wait([work])
+            await end_tasks([work])
             return False
         work.result()
         return True
@@ -203,6 +207,10 @@ class Runner:
             kill_s=max(grace_s - 1.0, grace_s * 0.85),
             end_s=max(grace_s - 0.5, grace_s * 0.9),
         )
+        if self.counts:
+            with suppress(RedisUnavailable, TimeoutError):
+                async with asyncio.timeout(min(self._left_s(), 1.0)):
+                    await self.read_counts()
 
     async def _close_rest(self) -> None:
         await end_tasks(self._parts)
@@ -262,7 +270,7 @@ class Runner:
             self._queues,
             lambda: self._crew.tokens,
             prefix=self._pipeline.redis.prefix,
-            on_renewed=self._tell_renewed,
+            on_renewed=self._crew.tell_renewed,
             outage=self.link.outage,
         )
 
@@ -275,21 +283,6 @@ class Runner:
             on_idle=lambda: self.stop("nothing is left to do"),
             on_stuck=self._end_stuck,
         )
-
-    def _tell_renewed(self, queue: str, owned: Mapping[str, set[str]], as_of: float) -> None:
-        for token, ids in owned.items():
-            process = self._crew.find(token)
-            if process is not None:
-                process.tell({"do": "locked", "queue": queue, "ids": sorted(ids), "as_of": as_of})
-
-    def _tell_offset(self, offset_ms: int) -> None:
-        for process in self._crew.processes:
-            process.tell({"do": "clock", "offset_ms": offset_ms})
-
-    def _tell_stalled(self, queue: str, ids: Sequence[str]) -> None:
-        """Lets one worker's plugins know; their code does not run in this process."""
-        for process in self._crew.processes[:1]:
-            process.tell({"do": "stalled", "queue": queue, "ids": list(ids)})
 
     def _receive(self, process: WorkerProcess, message: Mapping[str, Any]) -> None:
         if message["say"] == "event":
