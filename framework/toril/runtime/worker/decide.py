@@ -8,6 +8,7 @@ from typing import Any
 
 from toril.declarations.backoff import (
     BUILTIN_BACKOFFS,
+    MAX_DELAY_MS,
     Backoff,
     WaitFactory,
     compute_delay_ms,
@@ -35,7 +36,7 @@ DEFAULT_KEEP = Keep()
 MAX_RESULT_BYTES = 16 * 1024 * 1024
 
 #: A rate limit or delay of nothing still has to leave the slot.
-_SHORTEST_LIMIT_MS = 1
+SHORTEST_LIMIT_MS = 1
 
 
 class JobTimedOut(TimeoutError):
@@ -72,7 +73,7 @@ def decide_failure(
     """
     try:
         if isinstance(error, RateLimited):
-            limit_ms = max(read_span_ms(error.retry_after), _SHORTEST_LIMIT_MS)
+            limit_ms = max(read_span_ms(error.retry_after), SHORTEST_LIMIT_MS)
             return give_back(job, limit_ms=limit_ms)
         if isinstance(error, Delay):
             until_ms = read_instant_ms(error.until, now_ms=now_ms)
@@ -156,10 +157,16 @@ def matches(error: BaseException, names: tuple[str, ...]) -> bool:
 def read_span_ms(span: object) -> int:
     """Reads seconds or a duration text as ms; raises ValueError or TypeError for anything else."""
     if isinstance(span, str):
-        return parse_duration_ms(span)
-    if isinstance(span, int | float) and not isinstance(span, bool) and 0 <= span < 1e11:
-        return round(span * 1000)
-    raise ValueError(f"expected seconds or a duration such as 30s, got {span!r}")
+        span_ms: float = parse_duration_ms(span)
+    elif isinstance(span, int | float) and not isinstance(span, bool):
+        span_ms = span * 1000
+    else:
+        span_ms = -1
+    if not 0 <= span_ms <= MAX_DELAY_MS:
+        raise ValueError(
+            f"expected seconds or a duration such as 30s, ten years at most, got {span!r}"
+        )
+    return round(span_ms)
 
 
 def read_instant_ms(until: object, *, now_ms: int) -> int:
@@ -168,7 +175,10 @@ def read_instant_ms(until: object, *, now_ms: int) -> int:
         return now_ms + read_span_ms(until)
     if until.tzinfo is None:
         raise ValueError(f"expected a datetime with a time zone, got {until!r}")
-    return round(until.timestamp() * 1000)
+    until_ms = round(until.timestamp() * 1000)
+    if until_ms > now_ms + MAX_DELAY_MS:
+        raise ValueError(f"expected an instant within ten years, got {until!r}")
+    return until_ms
 
 
 def _check_size(encoded: bytes) -> None:

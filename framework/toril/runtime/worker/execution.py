@@ -63,6 +63,7 @@ class Execution:
         self.started_ms = started_ms
         #: Monotonic, when the claim's reply was read.
         self.claimed_at = claimed_at
+        #: None until the run has begun.
         self.task: asyncio.Task[None] | None = None
         self.handle: RunningJob | RunningThreadJob | None = None
         self.cause: Cause | None = None
@@ -82,7 +83,11 @@ class Execution:
         return self.job.attempts_made + 1
 
     def stop(self, cause: Cause) -> None:
-        """Tells the processor to stop; a coroutine is cancelled, a thread can only look."""
+        """Tells the processor to stop; a coroutine is cancelled, a thread can only look.
+
+        A run that has not begun only finds the cause: a task cancelled before its first step would
+        end without a word.
+        """
         if self.outcome is not None or self.cause is Cause.LOST:
             return
         self.cause = cause

@@ -5,33 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
-from toril.clock import Clock
 from toril.runtime.job import ClaimedJob
 from toril.runtime.outcomes import Settlement
 from toril.runtime.worker.decide import give_back
 from toril.runtime.worker.execution import Cause, Execution
+from toril.runtime.worker.ground import Ground
 from toril.runtime.worker.launcher import Launcher
-from toril.runtime.worker.news import News
 from toril.runtime.worker.served_queue import ServedQueue
 
 
 class JobsInHand:
     """Puts claimed jobs into slots and what they end with into the next round."""
 
-    def __init__(
-        self,
-        queues: Sequence[ServedQueue],
-        *,
-        launcher: Launcher,
-        clock: Clock,
-        news: News,
-        wake_rounds: Callable[[], None],
-    ) -> None:
+    def __init__(self, ground: Ground, queues: Sequence[ServedQueue], launcher: Launcher) -> None:
+        self._ground = ground
         self._queues = queues
         self._launcher = launcher
-        self._clock = clock
-        self._news = news
-        self._wake_rounds = wake_rounds
         #: Set whenever a job ended or a reply was read.
         self.changed = asyncio.Event()
         #: The worker ends: what still comes is handed back.
@@ -49,8 +38,8 @@ class JobsInHand:
             served,
             job,
             plan=served.plans.get(job.name),
-            started_ms=self._clock.now_ms(),
-            claimed_at=self._clock.monotonic(),
+            started_ms=self._ground.clock.now_ms(),
+            claimed_at=self._ground.clock.monotonic(),
         )
         if self.is_closing or served.free <= 0:
             self._settle(execution, give_back(job))
@@ -73,7 +62,7 @@ class JobsInHand:
     def lose(self, execution: Execution) -> None:
         """Tells a run that its job belongs to someone else now."""
         if execution.cause is not Cause.LOST:
-            self._news.lost(execution)
+            self._ground.news.lost(execution)
             execution.stop(Cause.LOST)
 
     def stop_all(self) -> None:
@@ -112,4 +101,4 @@ class JobsInHand:
     def _settle(self, execution: Execution, outcome: Settlement) -> None:
         execution.outcome = outcome
         execution.served.ended.append(execution)
-        self._wake_rounds()
+        self._ground.work.set()

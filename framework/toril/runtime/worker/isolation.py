@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from toril.clock import Clock
 from toril.runtime.calls.claim import Owner
 from toril.runtime.calls.locks import adopt, recover
 from toril.runtime.job import ClaimedJob
+from toril.runtime.worker.ground import Ground
 from toril.runtime.worker.in_hand import JobsInHand
-from toril.runtime.worker.outbox import Outbox
 from toril.runtime.worker.served_queue import ServedQueue
 
 
@@ -18,22 +17,16 @@ class Isolation:
 
     def __init__(
         self,
-        adopts: Sequence[tuple[str, str]],
-        *,
+        ground: Ground,
         queues: Mapping[str, ServedQueue],
-        token: str,
-        worker: str,
         in_hand: JobsInHand,
-        outbox: Outbox,
-        clock: Clock,
+        *,
+        adopts: Sequence[tuple[str, str]],
     ) -> None:
-        self._adopts = adopts
+        self._ground = ground
         self._queues = queues
-        self._token = token
-        self._worker = worker
         self._in_hand = in_hand
-        self._outbox = outbox
-        self._clock = clock
+        self._adopts = adopts
 
     async def run(self) -> None:
         """Returns when all are settled, or the worker ends."""
@@ -46,14 +39,13 @@ class Isolation:
                 await self._in_hand.wait_until(self._is_over, lambda: float("inf"))
 
     async def _take_over(self, served: ServedQueue, from_token: str) -> list[ClaimedJob]:
-        if from_token != self._token:
-            owner = Owner(token=self._token, lock_ms=served.queue.lock_ms, worker=self._worker)
-            now_ms = self._clock.now_ms()
+        token, outbox = self._ground.token, self._ground.outbox
+        if from_token != token:
+            owner = Owner(token, served.queue.lock_ms, self._ground.worker)
+            now_ms = self._ground.clock.now_ms()
             # Sent again after a lost reply it finds nothing left to adopt; so it is read below.
-            await self._outbox.send(
-                adopt(served.keys, from_token=from_token, owner=owner, now_ms=now_ms)
-            )
-        found = await self._outbox.send(recover(served.keys, self._token, {}))
+            await outbox.send(adopt(served.keys, from_token=from_token, owner=owner, now_ms=now_ms))
+        found = await outbox.send(recover(served.keys, token, {}))
         return found.active
 
     def _is_over(self) -> bool:

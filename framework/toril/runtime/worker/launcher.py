@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import inspect
 import random
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
-from toril.clock import Clock
 from toril.declarations.backoff import WaitFactory
-from toril.declarations.job_type import JobType
+from toril.declarations.job_type import Keep, Retry
 from toril.declarations.units import format_duration
 from toril.errors import Unrecoverable
 from toril.runtime.outcomes import Settlement
-from toril.runtime.worker.alarms import Alarms
 from toril.runtime.worker.decide import (
     DEFAULT_KEEP,
     NO_RETRY,
@@ -23,11 +22,12 @@ from toril.runtime.worker.decide import (
     allowed_attempts,
     decide_failure,
     decide_success,
+    fail,
     give_back,
 )
 from toril.runtime.worker.execution import Cause, Execution
-from toril.runtime.worker.handles import RunningJob, RunningThreadJob
-from toril.runtime.worker.news import News
+from toril.runtime.worker.ground import Ground
+from toril.runtime.worker.handles import Reports, RunningJob, RunningThreadJob
 from toril.runtime.worker.plans import Plan
 from toril.runtime.worker.preparation import Preparation
 from toril.runtime.worker.threads import Threads
@@ -41,22 +41,20 @@ class Launcher:
 
     def __init__(
         self,
+        ground: Ground,
         *,
-        clock: Clock,
-        alarms: Alarms,
-        threads: Threads,
         preparation: Preparation,
-        news: News,
+        threads: Threads,
         backoffs: Mapping[str, WaitFactory],
+        reports: Mapping[str, Reports],
         client: Any,
         thread_client: Any,
     ) -> None:
-        self._clock = clock
-        self._alarms = alarms
-        self._threads = threads
+        self._ground = ground
         self._preparation = preparation
-        self._news = news
+        self._threads = threads
         self._backoffs = backoffs
+        self._reports = reports
         self._client = client
         self._thread_client = thread_client
 
@@ -65,18 +63,20 @@ class Launcher:
 
         From Python 3.12 on it starts at once, and costs no turn of the loop if it never waits.
         """
-        loop = asyncio.get_running_loop()
-        execution.task = _create_task(self._run(execution, on_ended), loop)
+        _create_task(self._run(execution, on_ended))
 
     async def _run(self, execution: Execution, on_ended: OnEnded) -> None:
+        execution.task = asyncio.current_task()
         try:
-            result = await self._process(execution)
+            if execution.cause is not None:
+                raise asyncio.CancelledError
+            execution.result = await self._process(execution)
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - the edge of a processor; SystemExit too
             outcome = self._judge(execution, error)
         else:
-            outcome = self._accept(execution, result)
+            outcome = self._accept(execution)
         if execution.alarm is not None:
             execution.alarm.cancel()
         on_ended(execution, outcome)
@@ -86,14 +86,14 @@ class Launcher:
         if self._preparation.is_needed(job):
             await self._preparation.prepare(job)
             if self._preparation.is_trigger(job):
-                self._news.started(execution)
+                self._ground.news.started(execution)
                 return await self._preparation.start_flow(job)
         plan = execution.plan
         if plan is None:
             raise Unrecoverable(self._preparation.explain_missing(job))
         data = await self._preparation.read_data(job)
         handle = self._make_handle(execution, plan, data)
-        self._news.started(execution)
+        self._ground.news.started(execution)
         if plan.runs_in_thread:
             return await self._run_in_thread(execution, plan, handle)
         if plan.timeout_s is None:
@@ -110,7 +110,7 @@ class Launcher:
             attempts=allowed_attempts(execution.job, plan.job_type.retry),
             results=self._preparation.read_results(execution.job),
             client=self._thread_client if plan.runs_in_thread else self._client,
-            reports=execution.served.reports,
+            reports=self._reports[execution.job.queue],
         )
         return execution.handle
 
@@ -121,7 +121,7 @@ class Launcher:
         scope = asyncio.timeout(None)
         try:
             async with scope:
-                execution.alarm = self._alarms.after(
+                execution.alarm = self._ground.alarms.after(
                     plan.timeout_s, lambda: scope.reschedule(loop.time())
                 )
                 return await _call(plan, handle)
@@ -136,7 +136,7 @@ class Launcher:
         The slot stays taken until the function returns: no second run starts beside it.
         """
         if plan.timeout_s is not None:
-            execution.alarm = self._alarms.after(
+            execution.alarm = self._ground.alarms.after(
                 plan.timeout_s, partial(self._become_overdue, execution)
             )
         is_ok, value = await self._threads.run(partial(plan.function, handle, *plan.arguments))
@@ -151,35 +151,37 @@ class Launcher:
         assert execution.handle is not None
         execution.is_overdue = True
         execution.handle.cancel()
-        self._news.overdue(execution, execution.plan.job_type.timeout_ms or 0)
+        self._ground.news.overdue(execution, execution.plan.job_type.timeout_ms or 0)
 
-    def _accept(self, execution: Execution, result: Any) -> Settlement | None:
+    def _accept(self, execution: Execution) -> Settlement | None:
         if execution.cause is Cause.LOST:
             return None
-        execution.result = result
-        job_type = self._job_type(execution)
-        if job_type is None:
-            return decide_success(execution.job, result)
-        return decide_success(execution.job, result, retry=job_type.retry, keep=job_type.keep)
+        retry, keep = _policy(execution.plan)
+        return decide_success(execution.job, execution.result, retry=retry, keep=keep)
 
     def _judge(self, execution: Execution, error: BaseException) -> Settlement | None:
         if execution.cause is Cause.LOST:
             return None
         if execution.cause is Cause.STOPPING and isinstance(error, asyncio.CancelledError):
             return give_back(execution.job)
-        job_type = self._job_type(execution)
-        return decide_failure(
-            execution.job,
-            error,
-            retry=NO_RETRY if job_type is None else job_type.retry,
-            keep=DEFAULT_KEEP if job_type is None else job_type.keep,
-            now_ms=self._clock.now_ms(),
-            random_unit=random.random(),
-            factories=self._backoffs,
-        )
+        retry, keep = _policy(execution.plan)
+        try:
+            return decide_failure(
+                execution.job,
+                error,
+                retry=retry,
+                keep=keep,
+                now_ms=self._ground.clock.now_ms(),
+                random_unit=random.random(),
+                factories=self._backoffs,
+            )
+        except Exception as fault:  # noqa: BLE001 - an error whose own class is broken
+            text = f"{type(error).__name__}, which cannot be described: {type(fault).__name__}"
+            return fail(execution.job, Unrecoverable(text), attempts=retry.attempts, keep=keep)
 
-    def _job_type(self, execution: Execution) -> JobType | None:
-        return None if execution.plan is None else execution.plan.job_type
+
+def _policy(plan: Plan | None) -> tuple[Retry, Keep]:
+    return (NO_RETRY, DEFAULT_KEEP) if plan is None else (plan.job_type.retry, plan.job_type.keep)
 
 
 async def _call(plan: Plan, handle: Any) -> Any:
@@ -191,7 +193,10 @@ def _timed_out(plan: Plan) -> JobTimedOut:
     return JobTimedOut(f"job timed out after {format_duration(plan.job_type.timeout_ms or 0)}")
 
 
-def _create_task(coroutine: Any, loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
-    if hasattr(asyncio, "eager_task_factory"):  # Python 3.12
-        return asyncio.Task(coroutine, loop=loop, eager_start=True)  # type: ignore[call-arg]
-    return loop.create_task(coroutine)
+def _create_task(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Starts a task; its first step keeps hold of it."""
+    loop = asyncio.get_running_loop()
+    if sys.version_info >= (3, 12):
+        asyncio.Task(coroutine, loop=loop, eager_start=True)
+    else:
+        loop.create_task(coroutine)  # noqa: RUF006 - the ready queue holds it until then

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from toril.clock import Clock
 from toril.declarations.pipeline import Pipeline
 from toril.errors import InvalidData, TorilError, Unrecoverable
 from toril.plugins.descriptors import Processor
@@ -24,8 +23,7 @@ from toril.runtime.job import ClaimedJob
 from toril.runtime.keys import QueueKeys
 from toril.runtime.own_fields import STEP_DATA
 from toril.runtime.schedules import follow_tick
-from toril.runtime.worker.news import News
-from toril.runtime.worker.outbox import Outbox
+from toril.runtime.worker.ground import Ground
 from toril.runtime.worker.plans import explain_missing
 
 _REPEATED, _DEFERRED_FAILURE, _STEP_DATA = b"rjk", b"defa", STEP_DATA.encode()
@@ -36,20 +34,16 @@ class Preparation:
 
     def __init__(
         self,
+        ground: Ground,
         *,
         pipeline: Pipeline,
         processors: Mapping[str, Processor],
         check_data: CheckData | None,
-        outbox: Outbox,
-        clock: Clock,
-        news: News,
     ) -> None:
+        self._ground = ground
         self._pipeline = pipeline
         self._processors = processors
         self._check_data = check_data
-        self._outbox = outbox
-        self._clock = clock
-        self._news = news
 
     def is_needed(self, job: ClaimedJob) -> bool:
         """Whether the job is more than data for its processor; few are."""
@@ -72,7 +66,7 @@ class Preparation:
 
     async def start_flow(self, job: ClaimedJob) -> dict[str, str]:
         """Starts the flow and gives what the trigger's result is; twice does no more than once."""
-        now_ms = self._clock.now_ms()
+        now_ms = self._ground.clock.now_ms()
         try:
             run = build_triggered_run(
                 self._pipeline, job, now_ms=now_ms, check_data=self._check_data
@@ -81,8 +75,8 @@ class Preparation:
             raise Unrecoverable(f"flow {job.name!r} cannot be started: {error}") from error
         assert run is not None
         run_id, jobs = run
-        added = await self._outbox.send(add_jobs(self._pipeline.redis.prefix, jobs, now_ms=now_ms))
-        self._news.flow_started(
+        added = await self._ground.outbox.send(add_jobs(self._ground.prefix, jobs, now_ms=now_ms))
+        self._ground.news.flow_started(
             job, run_id, [new for new, a in zip(jobs, added, strict=True) if a.created]
         )
         return {"run": run_id}
@@ -120,16 +114,16 @@ class Preparation:
                 self._check_data(job.name, data)
         except TorilError as error:
             raise Unrecoverable(f"the job's data cannot be made: {error}") from error
-        keys = QueueKeys(self._pipeline.redis.prefix, job.queue)
-        await self._outbox.send(update_data(keys, job.id, encoded, settles=[STEP_DATA]))
+        keys = QueueKeys(self._ground.prefix, job.queue)
+        await self._ground.outbox.send(update_data(keys, job.id, encoded, settles=[STEP_DATA]))
         return data
 
     async def _follow_schedule(self, job: ClaimedJob) -> None:
-        keys = QueueKeys(self._pipeline.redis.prefix, job.queue)
+        keys = QueueKeys(self._ground.prefix, job.queue)
         try:
-            call = follow_tick(keys, job, now_ms=self._clock.now_ms())
+            call = follow_tick(keys, job, now_ms=self._ground.clock.now_ms())
         except (InvalidData, ValueError) as error:
-            self._news.schedule_ended(job, error)
+            self._ground.news.schedule_ended(job, error)
             return
         if call is not None:
-            await self._outbox.send(call)
+            await self._ground.outbox.send(call)

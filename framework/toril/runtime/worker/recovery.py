@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from toril.clock import Clock
 from toril.runtime.calls.locks import Recovered, recover
 from toril.runtime.job import ClaimedJob
-from toril.runtime.sender import AsyncSender
 from toril.runtime.worker.execution import Execution
+from toril.runtime.worker.ground import Ground
 from toril.runtime.worker.in_hand import JobsInHand
-from toril.runtime.worker.news import News
-from toril.runtime.worker.reconnect import Outage, Pauses
+from toril.runtime.worker.reconnect import Pauses
 from toril.runtime.worker.served_queue import Doubt, ServedQueue
 
 #: Pause after an error that Redis answered: trying again at once may give it again.
@@ -28,24 +26,17 @@ class Recovery:
 
     def __init__(
         self,
-        *,
-        sender: AsyncSender,
-        clock: Clock,
-        token: str,
+        ground: Ground,
         queues: Sequence[ServedQueue],
         in_hand: JobsInHand,
-        wake_rounds: Callable[[], None],
-        news: News,
-        outage: Outage,
+        *,
+        runs_unknown: bool,
     ) -> None:
-        self._sender = sender
-        self._clock = clock
-        self._token = token
+        self._ground = ground
         self._queues = queues
         self._in_hand = in_hand
-        self._wake_rounds = wake_rounds
-        self._news = news
-        self._outage = outage
+        #: Off in isolation: there, active jobs that do not run wait for their turn.
+        self._runs_unknown = runs_unknown
         self._wake = asyncio.Event()
         self._pauses = Pauses()
         self._outage_number = 0
@@ -59,7 +50,7 @@ class Recovery:
         while True:
             doubtful = [s for s in self._queues if s.doubt is not None and s.in_flight == 0]
             if doubtful:
-                await self._clock.sleep(self._choose_pause_s(doubtful))
+                await self._ground.clock.sleep(self._choose_pause_s(doubtful))
                 await self._recover(doubtful)
             else:
                 self._wake.clear()
@@ -68,27 +59,27 @@ class Recovery:
     def _choose_pause_s(self, doubtful: list[ServedQueue]) -> float:
         if all(served.doubt is not None and served.doubt.answer for served in doubtful):
             return _ANSWERED_PAUSE_S
-        if self._outage.number != self._outage_number:
-            self._outage_number = self._outage.number
+        if self._ground.outage.number != self._outage_number:
+            self._outage_number = self._ground.outage.number
             self._pauses.reset()
         return self._pauses.next_s()
 
     async def _recover(self, doubtful: list[ServedQueue]) -> None:
         calls = [
-            recover(served.keys, self._token, _fences(served.doubt))
+            recover(served.keys, self._ground.token, _fences(served.doubt))
             for served in doubtful
             if served.doubt is not None
         ]
         try:
-            replies = await self._sender.send_many(calls, return_exceptions=True)
+            replies = await self._ground.sender.send_many(calls, return_exceptions=True)
         except Exception as error:  # noqa: BLE001 - tried again after a pause, whatever it is
             replies = [error] * len(calls)
         for served, reply in zip(doubtful, replies, strict=True):
             if isinstance(reply, Exception):
-                self._outage.failed(reply, during="finding out what was settled")
+                self._ground.outage.failed(reply, during="finding out what was settled")
             else:
                 self._resolve(served, reply)
-        self._wake_rounds()
+        self._ground.work.set()
         self._in_hand.changed.set()
 
     def _resolve(self, served: ServedQueue, found: Recovered) -> None:
@@ -99,6 +90,8 @@ class Recovery:
         for execution in doubt.outcomes:
             self._resolve_outcome(execution, doubt, ours, found)
         self._drop_lost(served, ours)
+        if not self._runs_unknown:
+            return
         for job in ours.values():
             if not served.knows(job.id, job.attempts_started):
                 self._in_hand.deliver(served, job)
@@ -109,9 +102,9 @@ class Recovery:
         job = ours.get(execution.job.id)
         if job is None or job.attempts_started != execution.job.attempts_started:
             if execution.job.id in found.settled or job is not None:
-                self._news.settled(execution)
+                self._ground.news.settled(execution)
             else:
-                self._news.lost(execution)
+                self._ground.news.lost(execution)
         elif doubt.answer is None:
             execution.served.ended.append(execution)
         else:

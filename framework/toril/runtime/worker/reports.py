@@ -10,8 +10,7 @@ from toril.runtime.codec import encode_json
 from toril.runtime.job import ClaimedJob
 from toril.runtime.own_fields import STEP_DATA
 from toril.runtime.worker.decide import read_opts
-from toril.runtime.worker.news import News
-from toril.runtime.worker.outbox import Outbox
+from toril.runtime.worker.ground import Ground
 from toril.runtime.worker.served_queue import ServedQueue
 
 _STEP_DATA = STEP_DATA.encode()
@@ -23,11 +22,11 @@ MAX_LOG_LINE = 64 * 1024
 class QueueReports:
     """The reports of one queue's jobs."""
 
-    def __init__(self, served: ServedQueue, outbox: Outbox, news: News) -> None:
+    def __init__(self, ground: Ground, served: ServedQueue) -> None:
         self._keys = served.keys
         self._max_payload = served.queue.max_payload
-        self._outbox = outbox
-        self._news = news
+        self._outbox = ground.outbox
+        self._news = ground.news
 
     async def progress(self, job: ClaimedJob, value: Any) -> None:
         """Stores how far the job is; raises InvalidData unless it is JSON."""

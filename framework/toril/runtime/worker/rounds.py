@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from toril.clock import Clock
 from toril.errors import Unrecoverable
 from toril.runtime.call import Call
 from toril.runtime.calls.claim import Owner
@@ -19,11 +17,9 @@ from toril.runtime.calls.settle import (
 from toril.runtime.connection import is_dead_connection, is_temporary
 from toril.runtime.job import ClaimedJob
 from toril.runtime.outcomes import Completed, Settlement
-from toril.runtime.sender import AsyncSender
 from toril.runtime.worker.decide import DEFAULT_KEEP, fail
 from toril.runtime.worker.execution import Execution
-from toril.runtime.worker.news import News
-from toril.runtime.worker.reconnect import Outage
+from toril.runtime.worker.ground import Ground
 from toril.runtime.worker.served_queue import Doubt, ServedQueue
 
 #: Calls in flight: the server works on one while Python works on the jobs of the other.
@@ -48,37 +44,27 @@ class _Part:
 class Rounds:
     """Plays rounds, `LANES` at a time: each takes what is there, sends it, hands out the reply.
 
-    `work` is set by whoever has something to send; a round is played at the loop's next turn.
+    Whoever has something to send sets the ground's `work`; the loop's next turn begins a round.
     """
 
     def __init__(
         self,
-        *,
-        sender: AsyncSender,
-        clock: Clock,
-        token: str,
-        worker: str,
+        ground: Ground,
         queues: Sequence[ServedQueue],
+        *,
         deliver: Callable[[ServedQueue, ClaimedJob], None],
-        work: asyncio.Event,
         on_round: Callable[[], None],
-        news: News,
-        outage: Outage,
+        may_claim: bool,
     ) -> None:
-        self._sender = sender
-        self._clock = clock
+        self._ground = ground
         self._queues = queues
         self._owners = {
-            served.name: Owner(token=token, lock_ms=served.queue.lock_ms, worker=worker)
-            for served in queues
+            each.name: Owner(ground.token, each.queue.lock_ms, ground.worker) for each in queues
         }
         self._deliver = deliver
         self._on_round = on_round
-        self._news = news
-        self._outage = outage
-        self._work = work
         #: Off when the worker stops, or never claims.
-        self.may_claim = True
+        self.may_claim = may_claim
 
     async def run_lane(self) -> None:
         """Plays one round after the other until cancelled."""
@@ -87,8 +73,8 @@ class Rounds:
             if parts:
                 await self._play(parts)
             else:
-                self._work.clear()
-                await self._work.wait()
+                self._ground.work.clear()
+                await self._ground.work.wait()
 
     def _take_parts(self) -> list[_Part]:
         parts = []
@@ -123,7 +109,7 @@ class Rounds:
             owner=self._owners[part.served.name],
             outcomes=[outcome for outcome in outcomes if outcome is not None],
             claim=part.claim,
-            now_ms=self._clock.now_ms(),
+            now_ms=self._ground.clock.now_ms(),
         )
 
     async def _send(
@@ -131,17 +117,17 @@ class Rounds:
     ) -> Sequence[SettledAndClaimed | Exception]:
         try:
             if len(calls) == 1:
-                return [await self._sender.send(calls[0])]
-            return await self._sender.send_many(calls, return_exceptions=True)
+                return [await self._ground.sender.send(calls[0])]
+            return await self._ground.sender.send_many(calls, return_exceptions=True)
         except Exception as error:  # noqa: BLE001 - whatever it is, what was sent is in doubt now
             return [error] * len(calls)
 
     def _hand_out(self, part: _Part, reply: SettledAndClaimed) -> None:
         served = part.served
-        self._outage.over()
+        self._ground.outage.over()
         for execution, code in zip(part.outcomes, reply.codes, strict=True):
             if code >= 0:
-                self._news.settled(execution)
+                self._ground.news.settled(execution)
             else:
                 self._take_refusal(execution, code)
         served.return_slots(part.claim)
@@ -158,13 +144,13 @@ class Rounds:
         if code in _CHILDREN_TEXTS and isinstance(execution.outcome, Completed):
             execution.outcome = _fail_parent(execution, code)
             execution.served.ended.append(execution)
-            self._work.set()
+            self._ground.work.set()
         else:
-            self._news.refused(execution, code)
+            self._ground.news.refused(execution, code)
 
     def _doubt(self, part: _Part, error: Exception) -> None:
         """Notes that nobody knows what became of this part; `Recovery` finds out."""
-        self._outage.failed(error, during="settling and claiming")
+        self._ground.outage.failed(error, during="settling and claiming")
         served = part.served
         doubt = served.doubt = served.doubt or Doubt()
         doubt.claim += part.claim
@@ -174,7 +160,7 @@ class Rounds:
         doubt.answer = error
         if len(part.outcomes) == 1:
             part.outcomes[0].tries_alone += 1
-            self._news.unsettled(part.outcomes[0], error)
+            self._ground.news.unsettled(part.outcomes[0], error)
 
 
 def _fail_parent(execution: Execution, code: int) -> Settlement:

@@ -8,15 +8,19 @@ from dataclasses import dataclass, field
 from toril.clock import Clock
 from toril.declarations.queue import Queue
 from toril.runtime.keys import QueueKeys
+from toril.runtime.outcomes import Completed
 from toril.runtime.worker.alarms import Alarm, Alarms
 from toril.runtime.worker.execution import Execution
-from toril.runtime.worker.handles import Reports
 from toril.runtime.worker.plans import Plan
 
 #: Jobs a call carries at most in each direction, so that peers are not kept waiting by one script.
 MAX_BATCH = 250
+#: Bytes of results in one call; a larger one travels alone.
+MAX_BATCH_BYTES = 4 * 1024 * 1024
 #: From so many slots on a call claims half of them: the server fills one half while the other runs.
 _HALVED_FROM = 8
+#: Reason and stack traces of a failure, about.
+_SMALL_BYTES = 16 * 1024
 #: A limit may be lifted by hand; so long at most is it believed.
 _LONGEST_LIMIT_S = 30.0
 #: So often at least is an outcome sent that Redis answers with an error: someone may mend it.
@@ -51,8 +55,6 @@ class ServedQueue:
     ) -> None:
         self.queue = queue
         self.name = queue.name
-        #: Where the handles of its jobs report to; set by the worker.
-        self.reports: Reports
         self.keys = keys
         self.plans = plans
         self._clock = clock
@@ -136,7 +138,8 @@ class ServedQueue:
     def take_outcomes(self) -> list[Execution]:
         """Takes what the next call is to settle."""
         if self.ended:
-            taken, self.ended = self.ended[:MAX_BATCH], self.ended[MAX_BATCH:]
+            count = _count_fitting(self.ended)
+            taken, self.ended = self.ended[:count], self.ended[count:]
             return taken
         return self._take_suspect() if self.suspects else []
 
@@ -207,3 +210,14 @@ class ServedQueue:
     def _end_limit(self) -> None:
         self._limit = None
         self.become_hungry()
+
+
+def _count_fitting(ended: list[Execution]) -> int:
+    """Counts how many outcomes from the start one call may carry, at least one."""
+    size = 0
+    for count, execution in enumerate(ended[:MAX_BATCH]):
+        outcome = execution.outcome
+        size += len(outcome.result) if isinstance(outcome, Completed) else _SMALL_BYTES
+        if size > MAX_BATCH_BYTES and count:
+            return count
+    return min(len(ended), MAX_BATCH)

@@ -33,13 +33,10 @@ class Threads:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Ending] = loop.create_future()
         self._busy += 1
-        try:
-            if self._busy > self._started:
-                self._start_one(loop)
-            self._waiting.put((function, contextvars.copy_context(), future))
-            return await future
-        finally:
-            self._busy -= 1
+        if self._busy > self._started:
+            self._start_one(loop)
+        self._waiting.put((function, contextvars.copy_context(), future))
+        return await future
 
     def close(self) -> None:
         """Lets every thread end once its function has returned; does not wait for them."""
@@ -60,12 +57,12 @@ class Threads:
             except BaseException as error:  # noqa: BLE001 - SystemExit too is the job's failure
                 ending = (False, error)
             try:
-                loop.call_soon_threadsafe(_resolve, future, ending)
+                loop.call_soon_threadsafe(self._resolve, future, ending)
             except RuntimeError:  # the loop is closed: the process is ending
                 return
             del work, function, context, future, ending
 
-
-def _resolve(future: asyncio.Future[Ending], ending: Ending) -> None:
-    if not future.done():
-        future.set_result(ending)
+    def _resolve(self, future: asyncio.Future[Ending], ending: Ending) -> None:
+        self._busy -= 1
+        if not future.done():
+            future.set_result(ending)

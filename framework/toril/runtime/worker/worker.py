@@ -19,18 +19,18 @@ from toril.declarations.pipeline import Pipeline
 from toril.declarations.queue import Queue
 from toril.plugins.descriptors import Processor
 from toril.plugins.observers import Observers
-from toril.runtime.calls.locks import Swept
 from toril.runtime.calls.queues import open_queues
 from toril.runtime.flows import CheckData
 from toril.runtime.keys import QueueKeys
 from toril.runtime.sender import AsyncSender
 from toril.runtime.worker.alarms import Alarms
+from toril.runtime.worker.alone import look_after_itself
 from toril.runtime.worker.announce import Announcer
-from toril.runtime.worker.execution import Execution
+from toril.runtime.worker.execution import Cause, Execution
+from toril.runtime.worker.ground import Ground
 from toril.runtime.worker.in_hand import JobsInHand
 from toril.runtime.worker.isolation import Isolation
 from toril.runtime.worker.launcher import Launcher
-from toril.runtime.worker.locks import LockKeeper
 from toril.runtime.worker.loop_watch import LoopWatch
 from toril.runtime.worker.markers import MarkerWait
 from toril.runtime.worker.news import News, OnEvent
@@ -42,7 +42,6 @@ from toril.runtime.worker.recovery import Recovery
 from toril.runtime.worker.reports import QueueReports
 from toril.runtime.worker.rounds import LANES, Rounds
 from toril.runtime.worker.served_queue import Doubt, ServedQueue
-from toril.runtime.worker.stalled import StalledSweep
 from toril.runtime.worker.threads import Threads
 
 #: Cancelled coroutines get so long to clean up before their jobs are handed back anyway.
@@ -83,98 +82,66 @@ class Worker:
         adopt: Sequence[tuple[str, str]] | None = None,
         on_event: OnEvent | None = None,
     ) -> None:
-        self._clock = clock
-        self._token = token
-        self._name = name
-        self._sender = sender
+        news = News(clock, observers, on_event)
+        outage = Outage(clock, news.say)
+        self._ground = ground = Ground(
+            prefix=pipeline.redis.prefix,
+            token=token,
+            worker=name,
+            sender=sender,
+            clock=clock,
+            alarms=Alarms(clock),
+            outage=outage,
+            outbox=Outbox(sender, clock, outage),
+            news=news,
+        )
         self._connect = connect_blocking
         self._observers = observers
-        self._prefix = pipeline.redis.prefix
         self._renews_locks = renews_locks
         self._announces = announce
         # Isolated jobs run one at a time, whatever the queue allows.
-        self._declared = (
-            [replace(q, concurrency=1) for q in queues] if adopt is not None else queues
-        )
-
-        self._news = News(clock, observers, on_event)
-        self._outage = Outage(clock, self._news.say)
-        self._alarms = Alarms(clock)
-        self._threads = Threads(f"toril-{name}")
-        self._outbox = Outbox(sender, clock, self._outage)
-        self._watch = LoopWatch(identify=self._find_execution, on_blocked=self._news.blocked)
-        self._work = asyncio.Event()
+        is_alone = adopt is not None
+        self._declared = [replace(q, concurrency=1) for q in queues] if is_alone else queues
         self._queues = {
-            queue.name: self._serve(
-                queue, build_plans(pipeline, queue.name, processors, resolve_secret)
+            queue.name: ServedQueue(
+                queue,
+                QueueKeys(ground.prefix, queue.name),
+                build_plans(pipeline, queue.name, processors, resolve_secret),
+                clock=clock,
+                alarms=ground.alarms,
+                wake=ground.work.set,
             )
             for queue in self._declared
         }
         served = tuple(self._queues.values())
-        preparation = Preparation(
-            pipeline=pipeline,
-            processors=processors,
-            check_data=check_data,
-            outbox=self._outbox,
-            clock=clock,
-            news=self._news,
-        )
+        self._threads = Threads(f"toril-{name}")
         launcher = Launcher(
-            clock=clock,
-            alarms=self._alarms,
+            ground,
+            preparation=Preparation(
+                ground, pipeline=pipeline, processors=processors, check_data=check_data
+            ),
             threads=self._threads,
-            preparation=preparation,
-            news=self._news,
             backoffs=backoffs,
+            reports={each.name: QueueReports(ground, each) for each in served},
             client=client,
             thread_client=thread_client,
         )
-        self._in_hand = JobsInHand(
-            served, launcher=launcher, clock=clock, news=self._news, wake_rounds=self._work.set
-        )
+        self._in_hand = JobsInHand(ground, served, launcher)
         self._rounds = Rounds(
-            sender=sender,
-            clock=clock,
-            token=token,
-            worker=name,
-            queues=served,
+            ground,
+            served,
             deliver=self._in_hand.deliver,
-            work=self._work,
             on_round=self._after_round,
-            news=self._news,
-            outage=self._outage,
+            may_claim=not is_alone,
         )
-        self._rounds.may_claim = adopt is None
-        self._recovery = Recovery(
-            sender=sender,
-            clock=clock,
-            token=token,
-            queues=served,
-            in_hand=self._in_hand,
-            wake_rounds=self._work.set,
-            news=self._news,
-            outage=self._outage,
-        )
+        self._recovery = Recovery(ground, served, self._in_hand, runs_unknown=not is_alone)
         self._markers = MarkerWait(
-            connect=connect_blocking,
-            sender=sender,
-            queues=served,
-            clock=clock,
-            outage=self._outage,
+            connect=connect_blocking, sender=sender, queues=served, clock=clock, outage=outage
         )
         self._isolation = (
-            None
-            if adopt is None
-            else Isolation(
-                adopt,
-                queues=self._queues,
-                token=token,
-                worker=name,
-                in_hand=self._in_hand,
-                outbox=self._outbox,
-                clock=clock,
-            )
+            None if adopt is None else Isolation(ground, self._queues, self._in_hand, adopts=adopt)
         )
+        self._watch = LoopWatch(identify=self._find_execution, on_blocked=news.blocked)
         self._has_started = False
         self._deadline = float("inf")
         self._stopping = asyncio.Event()
@@ -237,75 +204,45 @@ class Worker:
             self._recovery.look()
         served.unknown = unknown
 
-    def _serve(self, queue: Queue, plans: Mapping[str, Any]) -> ServedQueue:
-        keys = QueueKeys(self._prefix, queue.name)
-        served = ServedQueue(
-            queue, keys, plans, clock=self._clock, alarms=self._alarms, wake=self._work.set
-        )
-        served.reports = QueueReports(served, self._outbox, self._news)
-        return served
-
     def _list_parts(self) -> list[Coroutine[Any, Any, None]]:
         """What runs beside the jobs until the end."""
         parts = [self._rounds.run_lane() for _ in range(LANES)]
         parts.append(self._recovery.run())
         if self._announces:
             keys = [served.keys for served in self._queues.values()]
-            parts.append(Announcer(self._connect, keys, self._name, self._clock).run())
+            parts.append(
+                Announcer(self._connect, keys, self._ground.worker, self._ground.clock).run()
+            )
         if self._renews_locks:
-            parts += self._keep_alone()
+            parts += look_after_itself(
+                self._ground,
+                self._declared,
+                keep_locked=self.keep_locked,
+                observers=self._observers,
+            )
         return parts
-
-    def _keep_alone(self) -> list[Coroutine[Any, Any, None]]:
-        keeper = LockKeeper(
-            self._sender,
-            self._clock,
-            self._declared,
-            lambda: [self._token],
-            prefix=self._prefix,
-            on_renewed=lambda queue, owned, as_of: self.keep_locked(
-                queue, owned[self._token], as_of
-            ),
-            outage=self._outage,
-        )
-        sweep = StalledSweep(
-            self._sender,
-            self._clock,
-            self._declared,
-            prefix=self._prefix,
-            on_swept=self._on_swept,
-            outage=self._outage,
-        )
-        return [keeper.run(), sweep.run()]
 
     async def _live(self) -> None:
         self._watch.start()
-        queues = tuple(self._queues)
-        await self._outbox.send(open_queues(self._prefix, queues))
-        self._observers.notify("toril_worker_started", worker=self._name, queues=queues)
-        self._work.set()
-        markers = asyncio.create_task(self._markers.run())
+        serving = asyncio.create_task(self._serve_queues())
+        stopping = asyncio.create_task(self._stopping.wait())
         try:
-            await self._work_until_stopped(markers)
+            await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                serving.result()
             await self._finish()
         finally:
-            markers.cancel()
-            await asyncio.wait([markers])
+            await _end([serving, stopping])
 
-    async def _work_until_stopped(self, markers: asyncio.Task[None]) -> None:
-        stopping = asyncio.create_task(self._stopping.wait())
-        waited: list[asyncio.Task[Any]] = [stopping, markers]
+    async def _serve_queues(self) -> None:
+        """Waits for jobs until closed; in isolation, runs what there is."""
+        queues = tuple(self._queues)
+        await self._ground.outbox.send(open_queues(self._ground.prefix, queues))
+        self._observers.notify("toril_worker_started", worker=self._ground.worker, queues=queues)
         if self._isolation is not None:
-            waited.append(asyncio.create_task(self._isolation.run()))
-        try:
-            done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in waited:
-                if task is not markers:
-                    task.cancel()
-            await asyncio.wait([task for task in waited if task is not markers])
+            await self._isolation.run()
+        else:
+            await self._markers.run()
 
     async def _finish(self) -> None:
         """Lets jobs end in the order that the module's docstring gives."""
@@ -320,20 +257,16 @@ class Worker:
         self._in_hand.cut_off()
         settled = loop.time() + _SETTLE_S
         await self._in_hand.wait_until(self._in_hand.is_settled, lambda: settled)
-        self._observers.notify("toril_worker_stopped", worker=self._name)
+        self._observers.notify("toril_worker_stopped", worker=self._ground.worker)
 
-    async def _close(self, tasks: list[asyncio.Task[None]]) -> None:
+    async def _close(self, parts: list[asyncio.Task[None]]) -> None:
         self._watch.stop()
-        tasks = [*tasks, *(e.task for e in self._in_hand.executions() if e.task is not None)]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            done, _ = await asyncio.wait(tasks, timeout=_UNWIND_S)
-            for task in done:
-                # The first failure is raised by `run`; the rest only must not be said unseen.
-                task.cancelled() or task.exception()
-        await self._outbox.close()
-        await self._alarms.close()
+        executions = list(self._in_hand.executions())
+        for execution in executions:
+            execution.stop(Cause.STOPPING)
+        await _end([*parts, *(each.task for each in executions if each.task is not None)])
+        await self._ground.outbox.close()
+        await self._ground.alarms.close()
         self._threads.close()
 
     def _after_round(self) -> None:
@@ -341,12 +274,17 @@ class Worker:
         self._recovery.look()
         self._in_hand.changed.set()
 
-    def _on_swept(self, queue: str, swept: Swept) -> None:
-        for job_id in (*swept.returned, *swept.failed):
-            self._observers.notify("toril_job_stalled", queue=queue, job_id=job_id)
-        if swept.returned or swept.failed:
-            counts = {"returned": len(swept.returned), "failed": len(swept.failed)}
-            self._news.say("jobs_stalled", {"queue": queue, **counts})
-
     def _find_execution(self, task: asyncio.Task[Any]) -> Execution | None:
         return next((e for e in self._in_hand.executions() if e.task is task), None)
+
+
+async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancels tasks and waits for them, though not for those that would not end."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        done, _ = await asyncio.wait(tasks, timeout=_UNWIND_S)
+        for task in done:
+            # The first failure is raised by `run`; the others are seen too, and that is all.
+            if not task.cancelled():
+                task.exception()

@@ -187,8 +187,20 @@ def test_delay_postpones_the_job(until, until_ms):
             Delay(datetime(2026, 10, 1)),
             "expected a datetime with a time zone, got datetime.datetime(2026, 10, 1, 0, 0)",
         ),
-        (RateLimited(-1), "expected seconds or a duration such as 30s, got -1"),
-        (RateLimited(float("nan")), "expected seconds or a duration such as 30s, got nan"),
+        (RateLimited(-1), "expected seconds or a duration such as 30s, ten years at most, got -1"),
+        (
+            RateLimited(float("nan")),
+            "expected seconds or a duration such as 30s, ten years at most, got nan",
+        ),
+        (
+            Delay("9999w"),
+            "expected seconds or a duration such as 30s, ten years at most, got '9999w'",
+        ),
+        (
+            Delay(datetime(9999, 1, 1, tzinfo=UTC)),
+            "expected an instant within ten years, got "
+            "datetime.datetime(9999, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)",
+        ),
     ],
 )
 def test_a_signal_that_cannot_be_read_is_a_failed_attempt(signal, reason):

@@ -1,0 +1,32 @@
+"""What all parts of one worker stand on."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from toril.clock import Clock
+from toril.runtime.sender import AsyncSender
+from toril.runtime.worker.alarms import Alarms
+from toril.runtime.worker.news import News
+from toril.runtime.worker.outbox import Outbox
+from toril.runtime.worker.reconnect import Outage
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ground:
+    """Shared by the parts of one worker, and by nobody else."""
+
+    prefix: str
+    #: The value of its locks.
+    token: str
+    #: Its name for people.
+    worker: str
+    sender: AsyncSender
+    clock: Clock
+    alarms: Alarms
+    outage: Outage
+    outbox: Outbox
+    news: News
+    #: Set by whoever has something for the next round of settling and claiming.
+    work: asyncio.Event = field(default_factory=asyncio.Event)
