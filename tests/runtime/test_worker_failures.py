@@ -334,3 +334,30 @@ async def test_a_parent_with_failed_children_is_failed_instead_of_completed(rig)
 
     job = await rig.reaches(job_id, "failed")
     assert job.failed_reason == "the job has failed children, so it cannot complete"
+
+
+async def test_an_error_whose_own_class_is_broken_still_fails_the_job(rig):
+    class Broken(Exception):
+        __module__ = 5
+
+        def __str__(self):
+            raise RuntimeError("no words")
+
+    async def sync(job):
+        raise Broken
+
+    rig.job(sync, retry=Retry(attempts=2, on=("a.Broken",)))
+    job_id = await rig.add()
+    rig.start()
+
+    assert "Broken" in (await rig.reaches(job_id, "failed")).failed_reason
+
+
+async def test_big_results_travel_in_several_calls(rig):
+    rig.queue("orders", concurrency=4)
+    rig.job(lambda job: "x" * 3_000_000, run_in="async")
+    ids = await rig.add_many([None] * 8)
+    rig.start()
+
+    for job_id in ids:
+        assert len((await rig.reaches(job_id, "completed")).returnvalue) == 3_000_000

@@ -13,6 +13,8 @@ from tests.proxy import Proxy
 
 from toril.declarations.job_type import Retry
 from toril.runtime import connection
+from toril.runtime.calls.claim import Owner
+from toril.runtime.calls.settle import settle_and_claim
 from toril.runtime.connection import connect
 from toril.runtime.scripts import load_script
 from toril.runtime.worker import markers
@@ -289,3 +291,43 @@ async def test_a_connection_that_fell_silent_is_left_for_another(
     await proxy.cut()
 
     await rig.reaches(await rig.add(), "completed", within_s=8)
+
+
+async def test_a_worker_that_still_waits_for_redis_can_be_stopped(rig, start, proxy, wait_until):
+    await proxy.stop()
+    worker = start("orders")
+    await wait_until(lambda: rig.said("redis_unavailable"))
+
+    began = time.monotonic()
+    await worker.stop(10)
+
+    assert time.monotonic() - began < 3
+
+
+async def test_an_isolation_worker_whose_connections_are_cut_still_runs_one_at_a_time(
+    rig, start, proxy
+):
+    running = most = 0
+
+    async def sync(job):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await proxy.cut()
+        await asyncio.sleep(0.01)
+        running -= 1
+
+    rig.job(sync)
+    ids = await rig.add_many([None] * 4)
+    owner = Owner("dead", 30_000)
+    await rig.sender.send(
+        settle_and_claim(rig.keys(), owner=owner, claim=4, now_ms=rig.clock.now_ms())
+    )
+
+    alone = start("orders", token="alone", adopt=[("orders", "dead")])
+    await asyncio.wait_for(rig.task_of(alone), 15)
+
+    for job_id in ids:
+        job = await rig.stored(job_id)
+        assert (job.attempts_made, job.attempts_started) == (1, 2)
+    assert most == 1

@@ -6,9 +6,12 @@ import asyncio
 import threading
 import time
 
+import pytest
+
 from toril.runtime.calls.claim import Owner
 from toril.runtime.calls.locks import hand_back
 from toril.runtime.calls.settle import settle_and_claim
+from toril.runtime.worker.execution import Cause
 from toril.runtime.worker.locks import LockKeeper
 from toril.runtime.worker.reconnect import Outage
 
@@ -123,6 +126,24 @@ async def test_a_renewal_older_than_the_claim_cancels_nothing(rig, wait_until):
     assert len(worker.running) == 1
 
 
+@pytest.mark.parametrize("cause", list(Cause))
+async def test_a_run_that_is_stopped_before_it_began_leaves_its_slot(rig, wait_until, cause):
+    ran: list[str] = []
+    rig.job(lambda job: ran.append(job.id), run_in="async")
+    worker = rig.start("orders", token="mine")
+    await rig.reaches(await rig.add(), "completed")
+    job = await claim_behind_its_back(rig, "mine")
+    served = worker._queues["orders"]
+
+    worker._in_hand.deliver(served, job)
+    served.running[job.id].stop(cause)
+
+    await wait_until(lambda: not worker.running)
+    assert job.id not in ran or cause is Cause.STOPPING
+    if cause is Cause.STOPPING:
+        await rig.reaches(job.id, "completed")
+
+
 async def test_a_thread_that_lost_its_job_keeps_its_slot_and_is_ignored(rig, wait_until):
     release = threading.Event()
     rig.queue("orders", concurrency=1)
@@ -146,7 +167,7 @@ async def test_a_job_claimed_without_our_hearing_is_found_by_renewals(rig, wait_
     rig.start("mails", token="forgetful")
     worker = rig.start("orders", token="forgetful")
     await rig.reaches(await rig.add(), "completed")
-    job_id = await claim_behind_its_back(rig, "forgetful")
+    job_id = (await claim_behind_its_back(rig, "forgetful")).id
 
     for _ in range(2):
         worker.keep_locked("orders", {job_id}, rig.clock.monotonic())
@@ -213,7 +234,7 @@ async def test_adopted_jobs_run_one_at_a_time_and_then_the_worker_ends(rig, wait
 async def test_jobs_moved_to_its_own_token_before_it_started_are_run_too(rig):
     rig.job(lambda job: None)
     await rig.add_many([None] * 3)
-    job_ids = [await claim_behind_its_back(rig, "alone") for _ in range(3)]
+    job_ids = [(await claim_behind_its_back(rig, "alone")).id for _ in range(3)]
 
     alone = rig.start(token="alone", adopt=[("orders", "alone")])
     await asyncio.wait_for(rig.task_of(alone), 4)
@@ -265,4 +286,4 @@ async def claim_behind_its_back(rig, token):
         rig.keys(), owner=Owner(token, 30_000), claim=1, now_ms=rig.clock.now_ms()
     )
     [job] = (await rig.sender.send(call)).jobs
-    return job.id
+    return job
