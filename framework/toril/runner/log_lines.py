@@ -54,6 +54,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "jobs_stalled": _warning(
         "{queue}: gave back {returned} job(s) whose lock ran out, {failed} to be failed for that"
     ),
+    "events_untold": _info("{events} more jobs ended or changed, too many to tell one by one"),
     "job_completed": _info("{queue} {job}: {job_type} completed in {run_ms:duration}"),
     "job_failed": _error("{queue} {job}: {job_type} failed, attempt {attempt}: {error}"),
     "job_retrying": _warning(

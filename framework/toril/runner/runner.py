@@ -37,7 +37,7 @@ from toril.runner.order import WorkerOrder
 from toril.runner.processes import WorkerProcess
 from toril.runner.signals import StopSignals
 from toril.runner.tasks import end_tasks
-from toril.runner.throughput import Throughput
+from toril.runner.throughput import Throughput, Untold
 from toril.runner.tokens import TokenFile
 from toril.runtime.calls.queues import Counts, open_queues, read_counts_of
 from toril.runtime.worker.locks import LockKeeper
@@ -84,6 +84,7 @@ class Runner:
         self._exit_code = 0
         self._parts: list[asyncio.Task[None]] = []
         self.throughput = Throughput(self._clock.monotonic)
+        self._untold = Untold(self._clock.monotonic)
         self.link = RedisLink(
             pipeline,
             resolve_secret=plugins.resolve_secret,
@@ -207,6 +208,7 @@ class Runner:
             kill_s=max(grace_s - 1.0, grace_s * 0.85),
             end_s=max(grace_s - 0.5, grace_s * 0.9),
         )
+        self._say_untold(self._untold.take())
         if self.counts:
             with suppress(RedisUnavailable, TimeoutError):
                 async with asyncio.timeout(min(self._left_s(), 1.0)):
@@ -290,6 +292,7 @@ class Runner:
         elif message["say"] == "counts":
             for queue, event, number in message["counts"]:
                 self.throughput.count(queue, event, number)
+            self._say_untold(self._untold.add(message["untold"]))
             if self._idle is not None:
                 self._idle.look()
         elif message["say"] == "failed":
@@ -303,6 +306,10 @@ class Runner:
             self.link.look()
         else:
             self._say(event, fields)
+
+    def _say_untold(self, number: int) -> None:
+        if number:
+            self._say("events_untold", {"events": number})
 
     def _say(self, event: str, fields: Mapping[str, Any]) -> None:
         self._on_event(event, fields)

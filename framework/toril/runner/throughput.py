@@ -1,4 +1,4 @@
-"""Throughput: how many jobs ended a second, over the last few seconds."""
+"""What workers count instead of telling it: jobs a second, and events not told one by one."""
 
 from __future__ import annotations
 
@@ -34,3 +34,23 @@ class Throughput:
             _, old, number = self._recent.popleft()
             self._sums[old] -= number
         return self._sums[queue] / max(min(now - self._began, SPAN_S), 1.0)
+
+
+class Untold:
+    """Sums what workers only counted, to be said once a second."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._said = monotonic()
+        self._sum = 0
+
+    def add(self, number: int) -> int:
+        """Takes a number, and gives the sum if it is time to say it, else 0."""
+        self._sum += number
+        return self.take() if self._monotonic() - self._said >= 1.0 else 0
+
+    def take(self) -> int:
+        """Gives the sum, and starts a new one."""
+        number, self._sum = self._sum, 0
+        self._said = self._monotonic()
+        return number

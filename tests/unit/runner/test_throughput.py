@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toril.runner.throughput import Throughput
+from toril.runner.throughput import Throughput, Untold
 
 
 def test_the_rate_is_over_the_last_seconds_only() -> None:
@@ -25,3 +25,15 @@ def test_a_young_runner_is_not_measured_over_time_it_did_not_live() -> None:
     throughput.count("orders", "job_completed", 10)
 
     assert throughput.rate_of("orders") == 5.0
+
+
+def test_what_was_only_counted_is_said_once_a_second_and_at_the_end() -> None:
+    now = [100.0]
+    untold = Untold(lambda: now[0])
+
+    assert untold.add(5) == 0
+    now[0] += 1
+    assert untold.add(6) == 11
+    assert untold.add(7) == 0
+    assert untold.take() == 7
+    assert untold.take() == 0
