@@ -103,6 +103,13 @@ SENTENCES: Mapping[str, Sentence] = {
     "hook_muted": _error("plugin {plugin}: hook {hook} failed {failures} times and is muted"),
 }
 
+#: What these events say when they cannot name the job.
+WITHOUT_JOB: Mapping[str, Sentence] = {
+    "loop_blocked": _warning(
+        "all jobs of {worker} were held up for {blocked_s} s, by code that lets no other thread run"
+    ),
+}
+
 
 def format_text(event: str, fields: Fields, *, now_ms: int) -> str:
     """Writes an event as one line for people, in local time."""
@@ -128,6 +135,8 @@ def format_json(event: str, fields: Fields, *, now_ms: int) -> str:
 def format_sentence(event: str, fields: Fields) -> str:
     """Puts an event into words; one without a sentence shows its name and fields."""
     sentence = SENTENCES.get(event)
+    if "job" not in fields:
+        sentence = WITHOUT_JOB.get(event, sentence)
     if sentence is None:
         words = " ".join([event, *(f"{name}={value}" for name, value in fields.items())])
     else:

@@ -53,6 +53,14 @@ def test_a_missing_or_odd_field_does_not_raise() -> None:
     assert format_sentence("worker_restarting", {"pause_s": "soon"}).endswith("? starts in soon s")
 
 
+def test_a_job_that_is_not_known_is_not_named() -> None:
+    sentence = format_sentence("loop_blocked", {"worker": "w", "blocked_s": 2.5, "where": ""})
+
+    assert sentence == (
+        "all jobs of w were held up for 2.5 s, by code that lets no other thread run"
+    )
+
+
 def test_control_characters_do_not_reach_the_terminal() -> None:
     assert (
         format_sentence("worker_said", {"worker": "w", "line": "a\x1b[2Jb\n"}) == r"w: a\x1b[2Jb\n"
