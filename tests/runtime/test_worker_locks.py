@@ -11,6 +11,7 @@ import pytest
 from toril.runtime.calls.claim import Owner
 from toril.runtime.calls.locks import hand_back
 from toril.runtime.calls.settle import settle_and_claim
+from toril.runtime.worker import launcher
 from toril.runtime.worker.execution import Cause
 from toril.runtime.worker.locks import LockKeeper
 from toril.runtime.worker.reconnect import Outage
@@ -127,7 +128,11 @@ async def test_a_renewal_older_than_the_claim_cancels_nothing(rig, wait_until):
 
 
 @pytest.mark.parametrize("cause", list(Cause))
-async def test_a_run_that_is_stopped_before_it_began_leaves_its_slot(rig, wait_until, cause):
+async def test_a_run_that_is_stopped_before_it_began_leaves_its_slot(
+    rig, wait_until, monkeypatch, cause
+):
+    # From Python 3.12 on the first step is taken at once.
+    monkeypatch.setattr(launcher, "_create_task", asyncio.ensure_future)
     ran: list[str] = []
     rig.job(lambda job: ran.append(job.id), run_in="async")
     worker = rig.start("orders", token="mine")
