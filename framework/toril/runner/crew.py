@@ -162,7 +162,11 @@ class Crew:
             process.stop(0)
         exit_ = await process.wait()
         del self._alive[process.token]
-        return await self._settle(process, exit_)
+        try:
+            return await self._settle(process, exit_)
+        except Exception as error:  # noqa: BLE001 - an answer that nobody foresaw
+            self._leave_to_sweep(process.token, error)
+            return True
 
     async def _settle(self, process: WorkerProcess, exit_: Exit) -> bool:
         running_alone = self._running_alone.pop(process.token, None)
@@ -191,15 +195,31 @@ class Crew:
         while not self._stopping.is_set() and fruitless < _FRUITLESS_LIMIT:
             process = self._new_process(f"{dead.name}-alone", alone=True)
             self._unsettled.add(process.token)
-            # Before it starts: what it is to run is its own from its first moment on.
-            await self._crashes.adopt(token, new_token=process.token, worker=process.name)
+            try:
+                # Before it starts: what it is to run is its own from its first moment on.
+                await self._crashes.adopt(token, new_token=process.token, worker=process.name)
+            except Exception as error:  # noqa: BLE001 - an answer that nobody foresaw
+                self._leave_to_sweep(process.token, error)
+                break
             self._unsettled.discard(token)
             token = process.token
             if await self._live(process):
                 return
             fruitless = 0 if process.is_ready else fruitless + 1
             await self._pause(pauses.next_s(lived_s=process.lived_s, random_unit=random.random()))
-        await self._release(token, dead.name)
+        try:
+            await self._release(token, dead.name)
+        except Exception as error:  # noqa: BLE001 - an answer that nobody foresaw
+            self._leave_to_sweep(token, error)
+
+    def _leave_to_sweep(self, token: str, error: Exception) -> None:
+        """Lets the locks of a token run out, so that a sweep gives its jobs back."""
+        fields = {
+            "part": "settling what a worker left",
+            "error": f"{type(error).__name__}: {error}",
+        }
+        self._on_event("part_failed", fields)
+        self._unsettled.discard(token)
 
     async def _release(self, token: str, worker: str) -> None:
         """Puts back what a token still has, and forgets the token."""

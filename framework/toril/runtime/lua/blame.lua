@@ -14,6 +14,7 @@
 --- include lib/owner
 --- include lib/emit
 --- include lib/return_stalled
+--- include lib/job_keys
 
 local q = queue_at(KEYS[1])
 local token = ARGV[1]
@@ -22,13 +23,17 @@ local limit = tonumber(ARGV[3])
 local reason = ARGV[4]
 local job_key = q.base .. id
 
+if not is_job(job_key) then
+  return 0
+end
 local lock = redis.call('GET', job_key .. ':lock')
 local fields = redis.call('HMGET', job_key, 't:o', 'ats')
 if not is_owned_by(token, lock, fields[1], fields[2]) then
   return 0
 end
 
-local stalls = redis.call('HINCRBY', job_key, 'stc', 1)
+local stalls = (tonumber(redis.call('HGET', job_key, 'stc')) or 0) + 1
+redis.call('HSET', job_key, 'stc', stalls)
 if stalls > limit and not has_live_scheduler(q, job_key) then
   redis.call('HSET', job_key, 'defa', reason)
 end
