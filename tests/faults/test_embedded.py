@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -37,11 +38,13 @@ SLOW_LOADING = ["--key-load-delay", "20000", "--loading-process-events-interval-
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "pipelines"
-    folder.mkdir()
-    yield folder
-    stop_leftover(folder)
+def root() -> Iterator[Path]:
+    """A folder whose path is short enough for a socket in it; pytest's own grow too long."""
+    with tempfile.TemporaryDirectory(prefix="toril-") as name:
+        folder = Path(name) / "pipelines"
+        folder.mkdir()
+        yield folder
+        stop_leftover(folder)
 
 
 def stop_leftover(root: Path) -> None:
