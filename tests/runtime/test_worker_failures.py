@@ -361,3 +361,17 @@ async def test_big_results_travel_in_several_calls(rig):
 
     for job_id in ids:
         assert len((await rig.reaches(job_id, "completed")).returnvalue) == 3_000_000
+
+
+async def test_a_result_that_breaks_as_it_is_read_fails_the_job_and_frees_its_slot(rig):
+    class Broken(dict):
+        def items(self):
+            raise RuntimeError("the cursor is closed")
+
+    rig.queue("orders", concurrency=1)
+    rig.job(lambda job: Broken(a=1))
+    ids = await rig.add_many([None] * 2)
+    rig.start()
+
+    for job_id in ids:
+        assert (await rig.reaches(job_id, "failed")).failed_reason == "the cursor is closed"

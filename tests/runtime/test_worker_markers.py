@@ -25,30 +25,48 @@ def woken():
 
 
 @pytest.fixture
-async def served(rig, woken):
-    alarms = Alarms(rig.clock)
+async def alarms(rig):
+    made = Alarms(rig.clock)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def served(rig, alarms, woken):
+    return make_served(rig, "orders", alarms, woken)
+
+
+@pytest.fixture
+def mails(rig, alarms, woken):
+    return make_served(rig, "mails", alarms, woken)
+
+
+def make_served(rig, name, alarms, woken):
     made = ServedQueue(
-        Queue(name="orders", concurrency=1),
-        rig.keys(),
+        Queue(name=name, concurrency=1),
+        rig.keys(name),
         {},
         clock=rig.clock,
         alarms=alarms,
         wake=woken.set,
     )
     made.is_hungry = False
-    yield made
-    await alarms.close()
+    return made
+
+
+def make_wait(rig, queues, url=None):
+    return MarkerWait(
+        connect=lambda: connect(url or rig.url, blocking=True),
+        sender=rig.sender,
+        queues=queues,
+        clock=rig.clock,
+        outage=Outage(rig.clock, lambda event, fields: rig.events.append((event, fields))),
+    )
 
 
 @pytest.fixture
 async def waiting(rig, served):
-    made = MarkerWait(
-        connect=lambda: connect(rig.url, blocking=True),
-        sender=rig.sender,
-        queues=[served],
-        clock=rig.clock,
-        outage=Outage(rig.clock, lambda event, fields: None),
-    )
+    made = make_wait(rig, [served])
     task = asyncio.create_task(made.run())
     yield made
     task.cancel()
@@ -125,14 +143,7 @@ async def test_a_server_that_does_not_answer_in_time_is_left_for_another_connect
         writer.close()
 
     silent = await asyncio.start_unix_server(say_nothing, tmp_path / "silent")
-    wait = MarkerWait(
-        connect=lambda: connect(f"unix://{tmp_path / 'silent'}", blocking=True),
-        sender=rig.sender,
-        queues=[served],
-        clock=rig.clock,
-        outage=Outage(rig.clock, lambda event, fields: rig.events.append((event, fields))),
-    )
-    task = asyncio.create_task(wait.run())
+    task = asyncio.create_task(make_wait(rig, [served], f"unix://{tmp_path / 'silent'}").run())
 
     await wait_until(lambda: opened >= 3)
     assert rig.said("redis_unavailable")
@@ -151,6 +162,72 @@ async def test_a_lost_marker_costs_no_more_than_one_block(rig, monkeypatch, wait
     await rig.redis.delete(rig.keys().marker)
 
     await rig.reaches(job_id, "completed", within_s=2)
+
+
+async def test_a_lost_marker_is_not_forgotten_over_those_of_other_queues(
+    rig, served, mails, monkeypatch, wait_until
+):
+    monkeypatch.setattr(markers, "BLOCK_S", 0.2)
+    wait = make_wait(rig, [mails, served])
+    task = asyncio.create_task(wait.run())
+
+    async def is_asked():
+        mails.is_hungry = False
+        await rig.redis.zadd(mails.keys.marker, {"0": 0})
+        return served.is_hungry
+
+    await wait_until(is_asked)
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_a_marker_that_cannot_be_put_back_in_time_costs_the_connection(
+    rig, served, monkeypatch, wait_until, tmp_path
+):
+    monkeypatch.setattr(markers, "LATE_S", 0.1)
+    opened = 0
+
+    async def fall_silent_after_a_marker(reader, writer):
+        nonlocal opened
+        opened += 1
+        while command := await reader.read(1000):
+            if b"BZPOPMIN" in command:
+                served.take_slots(with_outcomes=True)
+                key = served.keys.marker.encode()
+                writer.write(b"*3\r\n$%d\r\n%s\r\n$1\r\n0\r\n$1\r\n0\r\n" % (len(key), key))
+            elif b"ZADD" not in command:
+                writer.write(
+                    b":1\r\n" if b"ID" in command else b"+OK\r\n" * command.count(b"CLIENT")
+                )
+        writer.close()
+
+    frozen = await asyncio.start_unix_server(fall_silent_after_a_marker, tmp_path / "frozen")
+    task = asyncio.create_task(make_wait(rig, [served], f"unix://{tmp_path / 'frozen'}").run())
+
+    await wait_until(lambda: served.is_hungry)
+    assert rig.said("redis_unavailable")
+    task.cancel()
+    await asyncio.wait([task])
+    frozen.close()
+
+
+async def test_a_due_job_is_made_ready_for_others_when_there_is_no_slot_here(rig, wait_until):
+    release = asyncio.Event()
+
+    async def hold(job):
+        await release.wait()
+
+    rig.queue("orders", concurrency=1)
+    rig.job(hold)
+    worker = rig.start("orders")
+    delayed = await rig.add(delay_ms=300)
+    await wait_until(lambda: worker._queues["orders"]._due)
+    await rig.reaches(await rig.add(), "active")
+
+    await rig.reaches(delayed, "waiting")
+
+    assert await has_marker(rig)
+    release.set()
 
 
 async def test_bullmqs_tools_see_the_worker_in_each_of_its_queues(rig, wait_until):

@@ -144,14 +144,19 @@ def resolve_keep(
     if isinstance(own, bool):
         return KeepRule(count=0) if own else KeepRule()
     if isinstance(own, int | float):
-        return KeepRule(count=int(own)) if own >= 0 else KeepRule()
+        return KeepRule(count=to_integer(own)) if own >= 0 else KeepRule()
     if not isinstance(own, Mapping):
         return declared
     count, age = own.get("count"), own.get("age")
     return KeepRule(
-        count=int(count) if isinstance(count, int | float) and count >= 0 else None,
-        age_ms=int(age * 1000) if isinstance(age, int | float) and age >= 0 else None,
+        count=to_integer(count) if isinstance(count, int | float) and count >= 0 else None,
+        age_ms=to_integer(age * 1000) if isinstance(age, int | float) and age >= 0 else None,
     )
+
+
+def to_integer(number: float) -> int:
+    """Rounds a peer's number down, within what scripts take: JSON holds any, 1e999 too."""
+    return int(max(min(number, MAX_INTEGER), -MAX_INTEGER))
 
 
 def encode_keep(rule: KeepRule) -> dict[str, int] | bool:

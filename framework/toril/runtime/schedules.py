@@ -23,7 +23,7 @@ from toril.runtime.calls.schedules import (
     remove_schedule,
     upsert_schedule,
 )
-from toril.runtime.codec import encode_json
+from toril.runtime.codec import encode_json, to_integer
 from toril.runtime.job import StoredJob
 from toril.runtime.job_options import build_opts
 from toril.runtime.keys import QueueKeys
@@ -225,4 +225,4 @@ def _next_by_pattern(
 
 
 def _number(value: Any, default: int = 0) -> int:
-    return int(value) if isinstance(value, int | float) else default
+    return to_integer(value) if isinstance(value, int | float) else default

@@ -9,6 +9,7 @@ from typing import Any
 from toril.declarations.job_type import KeepRule
 from toril.runtime.call import Call
 from toril.runtime.calls.claim import Owner, read_started
+from toril.runtime.codec import to_integer
 from toril.runtime.job import ClaimedJob
 from toril.runtime.keys import QueueKeys
 from toril.runtime.outcomes import (
@@ -73,7 +74,7 @@ def settle_and_claim(
             list(codes),
             read_started(keys.queue, jobs, owner=owner, now_ms=now_ms),
             int(rate_limit_ms),
-            int(due_ms) if due_ms >= 0 else None,
+            to_integer(due_ms) if due_ms >= 0 else None,
         )
 
     return Call(

@@ -16,7 +16,7 @@ from toril.declarations.backoff import (
 from toril.declarations.job_type import Keep, Retry
 from toril.declarations.units import parse_duration_ms
 from toril.errors import Delay, InvalidData, RateLimited, Unrecoverable
-from toril.runtime.codec import encode_json, resolve_keep
+from toril.runtime.codec import encode_json, resolve_keep, to_integer
 from toril.runtime.job import StoredJob
 from toril.runtime.outcomes import (
     Completed,
@@ -125,7 +125,7 @@ def allowed_attempts(job: StoredJob, declared: Retry) -> int:
     """How often the job may start in all: what is stored with it, else what is declared."""
     stored = read_opts(job).get("attempts")
     if isinstance(stored, int | float) and stored >= 1:
-        return int(stored)
+        return to_integer(stored)
     return declared.attempts
 
 
@@ -133,7 +133,7 @@ def choose_backoff(job: StoredJob, declared: Retry) -> Backoff | None:
     """The pause between attempts: what is stored with the job, else what is declared."""
     stored = read_opts(job).get("backoff")
     if isinstance(stored, int | float) and not isinstance(stored, bool):
-        return Backoff(type="fixed", delay_ms=int(stored))
+        return Backoff(type="fixed", delay_ms=to_integer(stored))
     if isinstance(stored, Mapping) and isinstance(stored.get("type"), str):
         return _read_backoff(stored)
     return declared.backoff
@@ -214,10 +214,10 @@ def _read_backoff(stored: Mapping[str, object]) -> Backoff:
     jitter = stored.get("jitter")
     return Backoff(
         type=str(stored["type"]),
-        delay_ms=int(delay) if isinstance(delay, int | float) else 0,
-        max_ms=int(maximum) if isinstance(maximum, int | float) else None,
+        delay_ms=to_integer(delay) if isinstance(delay, int | float) else 0,
+        max_ms=to_integer(maximum) if isinstance(maximum, int | float) else None,
         jitter=min(max(float(jitter), 0.0), 1.0) if isinstance(jitter, int | float) else 0.0,
-        delays_ms=tuple(int(ms) for ms in delays if isinstance(ms, int | float))
+        delays_ms=tuple(to_integer(ms) for ms in delays if isinstance(ms, int | float))
         if isinstance(delays, list | tuple)
         else (),
         options={name: value for name, value in stored.items() if name not in known},

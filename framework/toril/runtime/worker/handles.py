@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from toril.runtime.codec import to_integer
 from toril.runtime.job import ClaimedJob
 from toril.runtime.own_fields import RUN
 from toril.runtime.schedules import read_tick_ms
@@ -81,7 +82,7 @@ class _Facts:
             return tick
         # The hash's own `delay` is that of the last backoff, or 0 once promoted.
         delay_ms = self._job.opts.get("delay")
-        late_ms = int(delay_ms) if isinstance(delay_ms, int | float) else 0
+        late_ms = to_integer(delay_ms) if isinstance(delay_ms, int | float) else 0
         return _instant(self._job.timestamp_ms + late_ms)
 
     @property

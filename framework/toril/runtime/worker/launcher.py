@@ -71,12 +71,11 @@ class Launcher:
             if execution.cause is not None:
                 raise asyncio.CancelledError
             execution.result = await self._process(execution)
+            outcome = self._accept(execution)
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - the edge of a processor; SystemExit too
             outcome = self._judge(execution, error)
-        else:
-            outcome = self._accept(execution)
         if execution.alarm is not None:
             execution.alarm.cancel()
         on_ended(execution, outcome)

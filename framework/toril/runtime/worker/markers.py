@@ -10,14 +10,17 @@ from redis.asyncio import Redis
 
 from toril.clock import Clock
 from toril.runtime.call import Call
+from toril.runtime.codec import to_integer
 from toril.runtime.connection import REDIS_ERRORS
 from toril.runtime.sender import AsyncSender
 from toril.runtime.worker.reconnect import Outage, Pauses
 from toril.runtime.worker.served_queue import ServedQueue
 
-#: The server answers after so long even if nothing came; then all queues are asked, in case a
-#: marker was lost (BullMQ's drainDelay).
+#: The server answers after so long even if nothing came. As often all queues are asked, in case a
+#: marker was lost (BullMQ's drainDelay); other queues' markers do not put that off.
 BLOCK_S = 5.0
+#: Less than this left of it is not worth a block; 0 would be one without end.
+_SHORTEST_BLOCK_S = 0.01
 #: A server that is later than that has been lost, and the connection is thrown away.
 LATE_S = 3.0
 #: The connection has no reply timeout of its own, not even for its handshake.
@@ -53,12 +56,15 @@ class MarkerWait:
         self._connection: Any = None
         self._connection_id = 0
         self._blocked_on: frozenset[bytes] = frozenset()
+        #: When all queues are asked next, in the loop's time.
+        self._ask_at = 0.0
         self._unblocking: asyncio.Task[None] | None = None
         self._is_closing = False
 
     async def run(self) -> None:
         """Waits and wakes until closed or cancelled."""
         pauses = Pauses()
+        self._ask_at = asyncio.get_running_loop().time() + BLOCK_S
         try:
             while not self._is_closing:
                 try:
@@ -94,31 +100,38 @@ class MarkerWait:
             self._changed.clear()
             await self._changed.wait()
             return
-        started = asyncio.get_running_loop().time()
-        popped = await self._block(wanted)
+        left_s = self._ask_at - asyncio.get_running_loop().time()
+        popped = await self._block(wanted, max(left_s, _SHORTEST_BLOCK_S))
         if popped is not None:
             await self._take(*popped)
-        elif asyncio.get_running_loop().time() - started >= BLOCK_S * 0.9:
-            for queue in self._queues.values():
-                queue.become_hungry()
+        if asyncio.get_running_loop().time() >= self._ask_at - _SHORTEST_BLOCK_S:
+            self._ask_all()
 
-    async def _block(self, wanted: list[bytes]) -> tuple[bytes, bytes, bytes] | None:
+    async def _block(
+        self, wanted: list[bytes], block_s: float
+    ) -> tuple[bytes, bytes, bytes] | None:
         self._blocked_on = frozenset(wanted)
         try:
-            async with asyncio.timeout(BLOCK_S + LATE_S):
-                return await self._command("BZPOPMIN", *wanted, BLOCK_S)  # type: ignore[no-any-return]
+            async with asyncio.timeout(block_s + LATE_S):
+                return await self._command("BZPOPMIN", *wanted, block_s)  # type: ignore[no-any-return]
         finally:
             self._blocked_on = frozenset()
 
+    def _ask_all(self) -> None:
+        self._ask_at = asyncio.get_running_loop().time() + BLOCK_S
+        for queue in self._queues.values():
+            queue.become_hungry()
+
     async def _take(self, marker: bytes, member: bytes, score: bytes) -> None:
         queue = self._queues[marker]
-        due_ms = int(float(score))
+        due_ms = to_integer(float(score))
         if member != _READY and due_ms > self._clock.now_ms():
             queue.note_due(due_ms)
         elif queue.free > 0 and not self._is_closing:
             queue.become_hungry()
         else:
-            await self._command("ZADD", marker, 0, _READY)
+            async with asyncio.timeout(LATE_S):
+                await self._command("ZADD", marker, 0, _READY)
             # While this waited a round may have ended that had all slots reserved: without being
             # woken again, nobody would claim the job.
             queue.become_hungry()
@@ -140,8 +153,7 @@ class MarkerWait:
         await self._disconnect()
         self._outage.failed(error, during="waiting for jobs")
         await self._clock.sleep(pauses.next_s())
-        for queue in self._queues.values():
-            queue.become_hungry()
+        self._ask_all()
 
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -157,10 +169,10 @@ class MarkerWait:
 
     async def _send_unblock(self) -> None:
         """Unblocks; the block may still be on its way to the server, so it is looked at again."""
-        call = Call(None, (), ("CLIENT", "UNBLOCK", self._connection_id), int)
         try:
             while self._must_unblock():
-                if await self._sender.send(call):
+                unblock = Call(None, (), ("CLIENT", "UNBLOCK", self._connection_id), int)
+                if await self._sender.send(unblock):
                     return
                 await asyncio.sleep(_ON_ITS_WAY_S)
         except Exception:  # noqa: BLE001 - then the block ends by itself, within BLOCK_S

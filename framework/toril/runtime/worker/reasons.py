@@ -38,7 +38,7 @@ def append_trace(job: StoredJob, error: BaseException, *, limit: object = None) 
 
     `limit` is the job's own `stackTraceLimit`; 0 keeps none.
     """
-    keep = min(int(limit), MAX_TRACES) if isinstance(limit, int | float) else MAX_TRACES
+    keep = int(min(limit, MAX_TRACES)) if isinstance(limit, int | float) else MAX_TRACES
     if keep <= 0:
         return b"[]"
     traces = [*job.stacktrace[-keep:], format_trace(error)][-keep:]

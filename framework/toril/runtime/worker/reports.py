@@ -6,7 +6,7 @@ from typing import Any
 
 from toril.errors import PayloadTooLarge
 from toril.runtime.calls.jobs import add_log, update_data, update_progress
-from toril.runtime.codec import encode_json
+from toril.runtime.codec import encode_json, to_integer
 from toril.runtime.job import ClaimedJob
 from toril.runtime.own_fields import STEP_DATA
 from toril.runtime.worker.decide import read_opts
@@ -37,7 +37,7 @@ class QueueReports:
         """Adds a line to the job's log."""
         text = str(line)[:MAX_LOG_LINE].encode("utf-8", "replace").decode()
         keep = read_opts(job).get("keepLogs")
-        keep = int(keep) if isinstance(keep, int | float) else None
+        keep = to_integer(keep) if isinstance(keep, int | float) else None
         await self._outbox.send(add_log(self._keys, job.id, text, keep=keep))
 
     async def update_data(self, job: ClaimedJob, data: Any) -> None:

@@ -83,7 +83,7 @@ class Rounds:
                 continue
             outcomes = served.take_outcomes()
             claim = served.take_slots(with_outcomes=bool(outcomes)) if self.may_claim else 0
-            if outcomes or claim:
+            if served.take_due() or outcomes or claim:
                 parts.append(_Part(served, outcomes, claim))
         return parts
 

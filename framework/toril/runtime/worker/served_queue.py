@@ -77,6 +77,7 @@ class ServedQueue:
         self._limit: Alarm | None = None
         self._due: Alarm | None = None
         self._due_ms = 0
+        self._is_due = False
         #: Owned ids of the last renewal that this worker did not know.
         self.unknown: set[str] = set()
 
@@ -195,8 +196,17 @@ class ServedQueue:
         wait_s = max(due_ms - self._clock.now_ms(), 0) / 1000
         self._due = self._alarms.after(wait_s, self._come_due)
 
+    def take_due(self) -> bool:
+        """Whether a delayed job has come due since this was asked.
+
+        It is made ready even when there is no slot for it here: only we may know that it is due.
+        """
+        is_due, self._is_due = self._is_due, False
+        return is_due
+
     def _come_due(self) -> None:
         self._due = None
+        self._is_due = True
         self.become_hungry()
 
     def _take_suspect(self) -> list[Execution]:

@@ -11,7 +11,10 @@ import pytest
 from toril.declarations.backoff import BUILTIN_BACKOFFS, Backoff
 from toril.declarations.job_type import Keep, KeepRule, Retry
 from toril.errors import Delay, RateLimited, Unrecoverable
+from toril.runtime.calls.claim import Owner
+from toril.runtime.calls.settle import settle_and_claim
 from toril.runtime.job import StoredJob
+from toril.runtime.keys import QueueKeys
 from toril.runtime.outcomes import Completed, Failed, GivenBack, Postponed, Retried
 from toril.runtime.worker.decide import MAX_RESULT_BYTES, decide_failure, decide_success
 
@@ -212,3 +215,25 @@ def test_options_that_a_peer_garbled_are_as_none():
     job.fields[b"opts"] = b"{nope"  # type: ignore[index]
 
     assert isinstance(fail(OSError("no"), job, retry=Retry(attempts=2)), Retried)
+
+
+def test_numbers_of_a_peer_beyond_all_measure_neither_stop_the_worker_nor_the_retry():
+    huge = {
+        "attempts": 1e300,
+        "backoff": {"type": "fixed", "delay": float("inf")},
+        "removeOnComplete": {"count": float("inf"), "age": 1e300},
+        "stackTraceLimit": float("inf"),
+    }
+    opts = json.dumps(huge).replace("Infinity", "1e999").encode()
+    job = StoredJob("orders", "o1", {b"name": b"sync", b"opts": opts})
+    outcomes = [decide_success(job, 5), fail(ValueError(), job), fail(Unrecoverable(), job)]
+
+    call = settle_and_claim(
+        QueueKeys("bull", "orders"),
+        owner=Owner("t", 1_000),
+        outcomes=outcomes,
+        now_ms=NOW_MS,
+    )
+
+    assert call.args
+    assert [type(outcome) for outcome in outcomes] == [Completed, Retried, Failed]
