@@ -173,6 +173,7 @@ async def test_a_lost_marker_is_not_forgotten_over_those_of_other_queues(
 
     async def is_asked():
         mails.is_hungry = False
+        wait.refresh()
         await rig.redis.zadd(mails.keys.marker, {"0": 0})
         return served.is_hungry
 
