@@ -47,7 +47,10 @@ class LiveTable:
                 yield
             finally:
                 drawing.cancel()
+                await asyncio.wait([drawing])
                 live.update(self.draw(runner), refresh=True)
+        if not drawing.cancelled():
+            drawing.result()
 
     async def _keep_drawing(self, live: Live, runner: Runner) -> None:
         while True:
