@@ -11,14 +11,16 @@ from toril.declarations.pipeline import Pipeline
 from toril.declarations.queue import Queue
 from toril.errors import RedisUnavailable
 from toril.runner.link import RedisLink
-from toril.runtime.calls.locks import sweep_stalled
-from toril.runtime.keys import QueueKeys
+from toril.runtime.calls.locks import Swept
 from toril.runtime.schedules import AppliedSchedule, apply_schedules
-from toril.runtime.worker.reconnect import Pauses
+from toril.runtime.worker.stalled import StalledSweep
 
 OnEvent = Callable[[str, Mapping[str, Any]], None]
 #: Takes a queue and the ids of its jobs that stalled.
 OnStalled = Callable[[str, Sequence[str]], None]
+
+#: How often schedules are healed when no queue of ours says how often it is swept.
+_HEAL_EVERY_MS = 30_000
 
 #: What is done to a schedule, other than finding it as it should be.
 _WORTH_TELLING = frozenset({"created", "changed", "healed", "removed"})
@@ -46,9 +48,16 @@ class Housekeeper:
 
     async def run(self) -> None:
         """Sweeps every queue at its own pace."""
+        sweep = StalledSweep(
+            self._link.sender,
+            self._clock,
+            self._queues,
+            prefix=self._pipeline.redis.prefix,
+            on_swept=self._tell_swept,
+            outage=self._link.outage,
+        )
         async with asyncio.TaskGroup() as group:
-            for queue in self._queues:
-                group.create_task(self._keep_sweeping(queue))
+            group.create_task(sweep.run())
             if self._pipeline.schedules:
                 group.create_task(self._keep_healing())
 
@@ -65,37 +74,17 @@ class Housekeeper:
             fields = {"schedule": schedule.name, "action": schedule.action}
             self._on_event("schedule_applied", {"queue": schedule.queue, **fields})
 
-    async def _keep_sweeping(self, queue: Queue) -> None:
-        pauses = Pauses()
-        while True:
-            try:
-                await self._sweep(queue)
-            except RedisUnavailable as error:
-                self._link.failed(error, during=f"sweeping queue {queue.name!r}")
-                await asyncio.sleep(pauses.next_s())
-            else:
-                pauses.reset()
-                await asyncio.sleep(queue.stalled_every_ms / 1000)
-
-    async def _sweep(self, queue: Queue) -> None:
-        swept = await self._link.sender.send(
-            sweep_stalled(
-                QueueKeys(self._pipeline.redis.prefix, queue.name),
-                now_ms=self._clock.now_ms(),
-                every_ms=queue.stalled_every_ms,
-                limit=queue.stalled_limit,
-            )
-        )
+    def _tell_swept(self, queue: str, swept: Swept) -> None:
         stalled = [*swept.returned, *swept.failed]
         if stalled:
             fields = {"returned": len(swept.returned), "failed": len(swept.failed)}
-            self._on_event("jobs_stalled", {"queue": queue.name, **fields})
-            self._on_stalled(queue.name, stalled)
+            self._on_event("jobs_stalled", {"queue": queue, **fields})
+            self._on_stalled(queue, stalled)
 
     async def _keep_healing(self) -> None:
-        every_s = min(queue.stalled_every_ms for queue in self._queues) / 1000
+        every_ms = min((q.stalled_every_ms for q in self._queues), default=_HEAL_EVERY_MS)
         while True:
-            await asyncio.sleep(every_s)
+            await self._clock.sleep(every_ms / 1000)
             try:
                 for schedule in await apply_schedules(
                     self._link.sender, self._pipeline, self._clock

@@ -1,4 +1,4 @@
-"""Gives back active jobs whose lock ran out, for workers that no supervisor watches."""
+"""Gives back active jobs whose lock ran out, whoever had them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from toril.runtime.calls.locks import Swept, sweep_stalled
 from toril.runtime.keys import QueueKeys
 from toril.runtime.sender import AsyncSender
 from toril.runtime.worker.reconnect import Outage
+
+#: After a sweep that failed the next one is tried this much sooner.
+_RETRY_SOONER = 4
 
 
 class StalledSweep:
@@ -52,11 +55,12 @@ class StalledSweep:
             )
         try:
             replies = await self._sender.send_many(calls, return_exceptions=True)
-        except Exception as error:  # noqa: BLE001 - tried again at the next interval
-            self._outage.failed(error, during="looking for stalled jobs")
-            return
+        except Exception as error:  # noqa: BLE001 - tried again soon, whatever it is
+            replies = [error] * len(calls)
         for (queue, _), reply in zip(due, replies, strict=True):
             if isinstance(reply, Exception):
                 self._outage.failed(reply, during="looking for stalled jobs")
+                retry_s = queue.stalled_every_ms / 1000 / _RETRY_SOONER
+                self._due[queue.name] = self._clock.monotonic() + retry_s
             else:
                 self._on_swept(queue.name, reply)
