@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from toril.declarations.job_type import KeepRule
 from toril.runtime.calls.add import add_jobs
+from toril.runtime.calls.blame import blame
 from toril.runtime.calls.claim import Owner
 from toril.runtime.calls.locks import adopt, hand_back, recover, renew_locks, sweep_stalled
 from toril.runtime.calls.settle import CHILDREN_FAILED, settle_and_claim
@@ -126,8 +127,10 @@ class Queue(RuleBasedStateMachine):
 
     @rule(token=TOKENS)
     def die(self, token: str) -> None:
+        for job in self.running[token].values():
+            self.sender.send(blame(self.keys, token, job.id, limit=3, reason="it kills"))
         self.running[token].clear()
-        self.sender.send(hand_back(self.keys, token, blame=True, stalled_limit=3))
+        self.sender.send(hand_back(self.keys, token))
 
     @rule(token=TOKENS)
     def lose_a_reply(self, token: str) -> None:
@@ -179,7 +182,7 @@ class Queue(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Whatever happened, everything ends when the workers just do their work."""
         for token in self.running:
-            self.sender.send(hand_back(self.keys, token, blame=False, stalled_limit=3))
+            self.sender.send(hand_back(self.keys, token))
         self.running = {"one": {}, "two": {}}
         for _ in range(1_000):
             self.now_ms += 10

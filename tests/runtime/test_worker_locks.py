@@ -280,7 +280,7 @@ async def test_a_job_that_blocks_the_loop_is_named(rig, wait_until):
 
 
 async def give_back(rig, token):
-    await rig.sender.send(hand_back(rig.keys(), token, blame=False, stalled_limit=3))
+    await rig.sender.send(hand_back(rig.keys(), token))
 
 
 async def claim_behind_its_back(rig, token):

@@ -6,7 +6,7 @@ import pytest
 
 from toril.runtime.calls.add import add_jobs
 from toril.runtime.calls.claim import Owner
-from toril.runtime.calls.locks import Returned, sweep_stalled
+from toril.runtime.calls.locks import Swept, sweep_stalled
 from toril.runtime.calls.settle import settle_and_claim
 from toril.runtime.job import NewJob
 
@@ -37,7 +37,7 @@ CASES = {
     "active jobs become suspects at first": {
         "before": [add("a", "b"), claim(2)],
         "call": sweep(),
-        "reply": Returned([], []),
+        "reply": Swept([], []),
         "after": {
             "active": ["b", "a"],
             "a:lock": "tok",
@@ -50,7 +50,7 @@ CASES = {
     "a suspect without a lock runs next": {
         "before": [*STALLED, add("b")],
         "call": sweep(),
-        "reply": Returned(["a"], []),
+        "reply": Swept(["a"], []),
         "after": {
             "wait": ["b", "a"],
             "a": {"stc": "1", "defa": None, "ats": "1", "atm": None},
@@ -67,20 +67,20 @@ CASES = {
     "a suspect that is active no more is cleared": {
         "before": [("SADD", "stalled", "x")],
         "call": sweep(),
-        "reply": Returned([], []),
+        "reply": Swept([], []),
         "after": {"stalled": None},
         "events": [],
     },
     "an id without a hash is dropped": {
         "before": [*STALLED, ("DEL", "a")],
         "call": sweep(),
-        "reply": Returned([], []),
+        "reply": Swept([], []),
         "after": {"a": None},
     },
     "over the limit a job is to be failed": {
         "before": [*STALLED, ("HSET", "a", "stc", 1)],
         "call": sweep(limit=1),
-        "reply": Returned([], ["a"]),
+        "reply": Swept([], ["a"]),
         "after": {
             "wait": ["a"],
             "a": {"stc": "2", "defa": "job stalled more than allowable limit"},
@@ -99,7 +99,7 @@ CASES = {
     "a second sweep within the interval does nothing": {
         "before": [*STALLED, ("SET", "stalled-check", "1", "PX", 60_000)],
         "call": sweep(),
-        "reply": Returned([], []),
+        "reply": Swept([], []),
         "after": {"active": ["a"], "stalled": {"a"}, "stalled-check": "1"},
     },
 }

@@ -91,19 +91,11 @@ class CrashSettler:
 
     async def hand_back(self, token: str, worker: str) -> None:
         """Puts all jobs of a token back in front of their lines; nothing is counted."""
-        calls = [
-            hand_back(
-                keys,
-                token,
-                blame=False,
-                stalled_limit=self._queues[queue].stalled_limit,
-            )
-            for queue, keys in self._keys.items()
-        ]
+        calls = [hand_back(keys, token) for keys in self._keys.values()]
         answers = await self._send(calls, during="handing jobs back")
-        for queue, answer in zip(self._keys, answers, strict=True):
-            if answer.returned:
-                fields = {"queue": queue, "jobs": len(answer.returned), "worker": worker}
+        for queue, returned in zip(self._keys, answers, strict=True):
+            if returned:
+                fields = {"queue": queue, "jobs": len(returned), "worker": worker}
                 self._on_event("jobs_handed_back", fields)
 
     async def _send(self, calls: Sequence[Call[T]], *, during: str) -> list[T]:

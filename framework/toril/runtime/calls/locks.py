@@ -24,33 +24,9 @@ def renew_locks(keys: QueueKeys, tokens: Sequence[str], lock_ms: int) -> Call[di
     return Call("renew_locks", (keys.base,), (lock_ms, pack(list(tokens))), parse)
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """Jobs that went from active back to waiting."""
-
-    #: They run again next.
-    returned: list[str]
-    #: Over their limit of stalls: the worker that claims them next fails them without running.
-    failed: list[str]
-
-
-#: What `hand_back` gives.
-HandedBack = Returned
-#: What `sweep_stalled` gives.
-Swept = Returned
-
-
-def _parse_returned(reply: bytes) -> Returned:
-    returned, failed = unpack(reply)
-    return Returned(decode_ids(returned), decode_ids(failed))
-
-
-def hand_back(keys: QueueKeys, token: str, *, blame: bool, stalled_limit: int) -> Call[HandedBack]:
-    """Gives back every active job of a token; they run next.
-
-    `blame`: the worker died, so each counts a stall. A clean stop does not count.
-    """
-    return Call("hand_back", (keys.base,), (token, int(blame), stalled_limit), _parse_returned)
+def hand_back(keys: QueueKeys, token: str) -> Call[list[str]]:
+    """Gives back every active job of a token, and gives their ids; they run next."""
+    return Call("hand_back", (keys.base,), (token,), lambda reply: decode_ids(unpack(reply)))
 
 
 def adopt(keys: QueueKeys, *, from_token: str, owner: Owner, now_ms: int) -> Call[list[ClaimedJob]]:
@@ -86,6 +62,21 @@ def recover(keys: QueueKeys, token: str, doubtful: Mapping[str, int]) -> Call[Re
     return Call("recover", (keys.base,), (token, pack(list(doubtful.items()))), parse)
 
 
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """Jobs that went from active back to waiting because their lock ran out."""
+
+    #: They run again next.
+    returned: list[str]
+    #: Over their limit of stalls: the worker that claims them next fails them without running.
+    failed: list[str]
+
+
 def sweep_stalled(keys: QueueKeys, *, now_ms: int, every_ms: int, limit: int) -> Call[Swept]:
     """Gives back active jobs whose lock ran out between two sweeps; once per interval for all."""
-    return Call("sweep_stalled", (keys.base,), (now_ms, every_ms, limit), _parse_returned)
+
+    def parse(reply: bytes) -> Swept:
+        returned, failed = unpack(reply)
+        return Swept(decode_ids(returned), decode_ids(failed))
+
+    return Call("sweep_stalled", (keys.base,), (now_ms, every_ms, limit), parse)
