@@ -7,6 +7,7 @@ its workers with it; the jobs of its tokens need not wait for their locks to run
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from toril.runtime.file_lock import FileLock
@@ -26,15 +27,14 @@ class TokenFile:
         try:
             self._folder = make_own_folder(root, "runners")
             self._path = self._folder / name
-            self._lock = FileLock(self._path)
-            self._lock.try_exclusive()
+            self._lock = _create_locked(self._path)
         except OSError:
             return
 
     def add(self, token: str) -> None:
-        """Notes a token before its process starts."""
+        """Notes a token before its process starts; on a full disk its jobs' locks run out."""
         if self._lock is not None:
-            with self._path.open("a") as file:
+            with suppress(OSError), self._path.open("a") as file:
                 file.write(f"{token}\n")
 
     def find_abandoned(self) -> list[AbandonedTokens]:
@@ -68,6 +68,15 @@ class AbandonedTokens:
         """Forgets them: their jobs wait again."""
         self._path.unlink(missing_ok=True)
         self._lock.close()
+
+
+def _create_locked(path: Path) -> FileLock:
+    """Makes the file under its name only once it is locked: nobody takes it for abandoned."""
+    new = path.with_suffix(".new")
+    lock = FileLock(new)
+    lock.try_exclusive()
+    new.rename(path)
+    return lock
 
 
 def _host_of(path: Path) -> str:

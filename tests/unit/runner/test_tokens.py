@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from toril.runner.tokens import TokenFile
+from toril.runtime.file_lock import FileLock
 
 
 def test_the_tokens_of_a_killed_runner_are_found_by_the_next_once(tmp_path: Path) -> None:
@@ -56,4 +59,34 @@ def test_a_root_that_cannot_be_written_does_without(tmp_path: Path) -> None:
     file.add("t1")
 
     assert file.find_abandoned() == []
+    file.close()
+
+
+def test_a_runner_that_is_just_starting_is_not_taken_for_a_killed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = TokenFile(tmp_path, host="here", pid=2)
+    try_exclusive = FileLock.try_exclusive
+    found: list[object] = []
+
+    def look_first(lock: FileLock) -> bool:
+        monkeypatch.undo()
+        found.extend(other.find_abandoned())
+        return try_exclusive(lock)
+
+    monkeypatch.setattr(FileLock, "try_exclusive", look_first)
+    starting = TokenFile(tmp_path, host="here", pid=1)
+
+    assert found == []
+    assert other.find_abandoned() == []
+    starting.close()
+    assert [path.suffix for path in (tmp_path / ".toril" / "runners").iterdir()] == [".tokens"]
+
+
+def test_a_token_that_cannot_be_written_does_not_stop_the_runner(tmp_path: Path) -> None:
+    file = TokenFile(tmp_path, host="here", pid=1)
+    (tmp_path / ".toril" / "runners").rename(tmp_path / "elsewhere")
+
+    file.add("t1")
+
     file.close()
