@@ -15,12 +15,15 @@ from toril.runtime.calls.queues import pause, resume
 async def test_many_jobs_run_once_each_and_never_more_than_the_slots(rig):
     ran: list[int] = []
     running = most = 0
+    all_slots_taken = asyncio.Event()
 
     async def sync(job):
         nonlocal running, most
         running += 1
         most = max(most, running)
-        await asyncio.sleep(0)
+        if running == 20:
+            all_slots_taken.set()
+        await all_slots_taken.wait()
         ran.append(job.data)
         running -= 1
 
