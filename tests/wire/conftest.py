@@ -50,6 +50,14 @@ async def node(server: Any, prefix: str) -> AsyncIterator[Any]:
 
 
 @pytest.fixture
+async def node5(server: Any, prefix: str) -> AsyncIterator[Any]:
+    """BullMQ v5, the version before, on the test's server and prefix."""
+    socket = server.url.removeprefix("unix://")
+    async with node_peer.NodePeer(socket, prefix, "bullmq5") as peer:
+        yield peer
+
+
+@pytest.fixture
 def pipeline_folder(server: Any, prefix: str, tmp_path: Path, monkeypatch: Any) -> Path:
     """The wire pipeline, with its server and prefix in the environment."""
     monkeypatch.setenv("WIRE_URL", server.url)

@@ -14,14 +14,14 @@ FOLDER = Path(__file__).parent
 
 def is_installed() -> bool:
     """Whether node and its packages are there (`make test` installs them when node is)."""
-    return shutil.which("node") is not None and (FOLDER / "node_modules" / "bullmq").is_dir()
+    return shutil.which("node") is not None and (FOLDER / "node_modules" / "bullmq5").is_dir()
 
 
 class NodePeer:
     """One Node process; see peer.mjs for what a snippet knows."""
 
-    def __init__(self, socket: str, prefix: str) -> None:
-        self._command = ["node", str(FOLDER / "peer.mjs"), socket, prefix]
+    def __init__(self, socket: str, prefix: str, library: str = "bullmq") -> None:
+        self._command = ["node", str(FOLDER / "peer.mjs"), socket, prefix, library]
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
 

@@ -1,4 +1,5 @@
-// BullMQ for Node, driven by the wire tests: one JSON line in, one JSON line out.
+// BullMQ for Node, driven by the wire tests: one JSON line in, one JSON line out. The third argument
+// is the package: `bullmq`, or `bullmq5` for the version before.
 //
 // In:  {"id": 1, "code": "return (await queue('orders').add('sync', args.data)).id", "args": {...}}
 // Out: {"id": 1, "value": ...} or {"id": 1, "error": "..."}
@@ -6,9 +7,9 @@
 // The code runs as the body of an async function that knows `args`, `kept` (an object that stays),
 // BullMQ's classes, and the makers below, whose objects are closed at the end of the process.
 import { createInterface } from 'node:readline';
-import * as bullmq from 'bullmq';
 
-const [path, prefix] = process.argv.slice(2);
+const [path, prefix, library = 'bullmq'] = process.argv.slice(2);
+const bullmq = await import(library);
 const connection = { path, maxRetriesPerRequest: null };
 const kept = {};
 const made = new Map();
