@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 
 import pytest
@@ -61,6 +62,16 @@ async def test_many_calls_raise_the_first_error_after_all_ran(sender, redis, pre
 
 async def test_no_calls_need_no_round_trip(sender):
     assert await sender.send_many([]) == []
+
+
+async def test_any_number_of_calls_may_be_under_way_at_once(server):
+    sender = AsyncSender(connect(server.url))
+
+    ping = Call(None, (), ("PING",), str)
+    replies = await asyncio.gather(*(sender.send(ping) for _ in range(150)))
+
+    assert replies == ["True"] * 150
+    await sender.redis.aclose()
 
 
 async def test_a_missing_permission_is_named(server, prefix):

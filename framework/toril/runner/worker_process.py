@@ -7,6 +7,7 @@ import ctypes
 import faulthandler
 import importlib
 import os
+import resource
 import signal
 import socket
 import sys
@@ -36,6 +37,9 @@ SOFTWARE_FAULT = 70
 #: How often counts are sent to the supervisor.
 _REPORT_EVERY_S = 0.1
 
+#: Open files that a worker process may have, if the system lets it.
+_FILES = 65_536
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -43,6 +47,7 @@ def main() -> None:
     """Serves its supervisor until told to stop, or until that is gone."""
     descriptor, supervisor = int(sys.argv[1]), int(sys.argv[2])
     _die_with(supervisor)
+    _allow_files()
     faulthandler.enable()
     # Ctrl-C is the supervisor's affair, and so is the grace that running jobs have.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -59,6 +64,14 @@ def _die_with(supervisor: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != supervisor:
         os._exit(0)
+
+
+def _allow_files() -> None:
+    """Lets this process have as many files open as it may: each queue served is a connection."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if most == resource.RLIM_INFINITY else min(most, _FILES)
+    if allowed != resource.RLIM_INFINITY and allowed < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def _find_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -36,6 +36,8 @@ MIN_VERSION = (6, 2)
 #: An answer that takes longer means that nobody is there any more.
 REPLY_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
+#: redis-py fails what comes beyond its own 100; calls at once, and queues served, may be more.
+MAX_CONNECTIONS = 10_000
 SCHEMES = ("redis://", "rediss://", "unix://")
 
 #: What sending a command may raise.
@@ -78,6 +80,7 @@ def _options(*, blocking: bool, name: str | None) -> dict[str, Any]:
     return {
         "socket_timeout": None if blocking else REPLY_TIMEOUT_S,
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "max_connections": MAX_CONNECTIONS,
         "client_name": name,
         "protocol": 2,
         "decode_responses": False,
