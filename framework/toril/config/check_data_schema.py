@@ -11,7 +11,7 @@ from toril.config.document import Document
 from toril.config.document import Path as Keys
 from toril.config.entries import Entry
 from toril.config.files import read_source
-from toril.config.json_schemas import find_unusable, metaschema
+from toril.config.json_schemas import find_unknown_keywords, find_unusable, metaschema
 from toril.config.problems import Source
 from toril.config.schema import find_errors
 from toril.config.schema_words import describe_errors
@@ -37,6 +37,9 @@ def check_inline_schema(document: Document, keys: Keys, schema: Any) -> bool:
         path = (*keys, *misfit.path)
         sentence = misfit.sentence((), document.variables.get(path))
         document.add("T116", path, sentence, hint=misfit.hint, at_key=misfit.at_key)
+    for misfit in () if misfits else find_unknown_keywords(schema):
+        path = (*keys, *misfit.path)
+        document.add(misfit.code, path, misfit.sentence(), hint=misfit.hint, at_key=True)
     return not misfits
 
 
@@ -56,10 +59,12 @@ def _check_file(context: Context, job: Entry, keys: Keys, said: dict[str, Any]) 
         _report_not_json(document, source, error)
         return
     misfits = list(describe_errors(metaschema().iter_errors(schema))) or list(find_unusable(schema))
-    root = compose_quietly(source) if misfits else None
-    for misfit in misfits:
+    unknown = [] if misfits else list(find_unknown_keywords(schema))
+    root = compose_quietly(source) if misfits or unknown else None
+    for misfit in (*misfits, *unknown):
         span = _span(root, misfit.path, misfit.at_key)
-        report.add("T116", source, span, misfit.sentence(), hint=misfit.hint)
+        code = "T212" if misfit.code == "T212" else "T116"
+        report.add(code, source, span, misfit.sentence(), hint=misfit.hint)
     if not misfits:
         context.data_schemas[job.name] = schema
 

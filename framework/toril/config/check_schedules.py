@@ -90,7 +90,9 @@ def _check_clock(schedule: Entry, default_timezone: str) -> None:
 def _check_timezone(document: Document, path: Path, name: str) -> bool:
     if _is_timezone(name):
         return True
-    hint = suggest(name, available_timezones()) or "write an IANA name such as Europe/Zurich"
+    # Abbreviations are like each other, and mean something else: CEST is not EST.
+    places = [zone for zone in available_timezones() if "/" in zone]
+    hint = suggest(name, places) or "write an IANA name such as Europe/Zurich"
     document.add("T302", path, f"unknown time zone {name!r}", hint=hint)
     return False
 

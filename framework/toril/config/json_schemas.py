@@ -20,6 +20,7 @@ from referencing.jsonschema import DRAFT202012
 
 from toril.config.misfit import Misfit
 from toril.config.schema_files import load_schema
+from toril.config.suggestions import suggest
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -36,6 +37,24 @@ Path = tuple[str | int, ...]
 def metaschema() -> Validator:
     """Gives the validator of schemas themselves."""
     return Draft202012Validator(load_schema("parts/json_schema.json"))
+
+
+def find_unknown_keywords(schema: Any) -> Iterator[Misfit]:
+    """Gives keywords of a usable schema that mean nothing: they would be ignored."""
+    if not isinstance(schema, Mapping):
+        return
+    # Drafts before 2019 had `dependencies`; 2020-12 does not look at it.
+    known = set(load_schema("parts/json_schema.json")["properties"]) - {"dependencies"}
+    for path, part in _walk(schema, ()):
+        for keyword in part:
+            if keyword in known or keyword.startswith("x-"):
+                continue
+            sentence = f"{keyword!r} has no effect: it is no keyword of JSON Schema"
+            fallback = f"write properties: {{{keyword}: ...}} if it names a key of the data"
+            hint = suggest(keyword, known, cutoff=0.8) or fallback
+            yield Misfit(
+                code="T212", path=(*path, keyword), template=sentence, hint=hint, at_key=True
+            )
 
 
 def find_unusable(schema: Any) -> Iterator[Misfit]:
@@ -67,21 +86,27 @@ class _References:
 
 
 def _find_in(schema: Any, path: Path, references: _References) -> Iterator[Misfit]:
+    for where, part in _walk(schema, path):
+        yield from _check_dialect(part, where)
+        yield from _check_references(part, where, references)
+        yield from _check_patterns(part, where)
+
+
+def _walk(schema: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """Gives a schema and all schemas inside it."""
     if not isinstance(schema, Mapping):
         return
-    yield from _check_dialect(schema, path)
-    yield from _check_references(schema, path, references)
-    yield from _check_patterns(schema, path)
+    yield path, schema
     for keyword in schema:
         inner = schema[keyword]
         if keyword in _SINGLE:
-            yield from _find_in(inner, (*path, keyword), references)
+            yield from _walk(inner, (*path, keyword))
         elif keyword in _MAPS:
             for name, part in inner.items():
-                yield from _find_in(part, (*path, keyword, name), references)
+                yield from _walk(part, (*path, keyword, name))
         elif keyword in _LISTS:
             for index, part in enumerate(inner):
-                yield from _find_in(part, (*path, keyword, index), references)
+                yield from _walk(part, (*path, keyword, index))
 
 
 def _check_dialect(schema: Mapping[str, Any], path: Path) -> Iterator[Misfit]:

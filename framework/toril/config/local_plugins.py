@@ -10,6 +10,8 @@ from toril.config.suggestions import suggest
 from toril.plugins.manager import PluginManager
 from toril.plugins.plugin import PluginState
 
+_MISSING = "does not exist"
+
 
 def load_plugins(top: Document, root: Path) -> PluginManager | None:
     """Loads them, and warns of local files that failed; None if the section has problems."""
@@ -32,8 +34,13 @@ def _check_paths(top: Document, paths: list[str], root: Path) -> bool:
         reason = _why_unusable(root, path)
         if reason:
             wrong = True
-            top.add("T213", ("plugins", "paths", index), f"plugin {path!r} {reason}")
+            hint = suggest(path, _list_files(root)) if reason == _MISSING else None
+            top.add("T213", ("plugins", "paths", index), f"plugin {path!r} {reason}", hint=hint)
     return not wrong
+
+
+def _list_files(root: Path) -> list[str]:
+    return sorted(path.name for path in root.glob("*.py"))
 
 
 def _why_unusable(root: Path, path: str) -> str | None:
@@ -41,7 +48,7 @@ def _why_unusable(root: Path, path: str) -> str | None:
     if not full.is_relative_to(root):
         return "lies outside the configuration directory"
     if not full.exists():
-        return "does not exist"
+        return _MISSING
     if full.is_dir():
         return None if (full / "__init__.py").is_file() else "is a folder without '__init__.py'"
     return None if full.suffix == ".py" else "is not a Python file"

@@ -47,7 +47,11 @@ def check_value(document: Document, path: Path, value: Any, validator: Validator
             document.add(misfit.code, where, sentence, hint=misfit.hint, at_key=misfit.at_key)
         if misfit.is_foreign:
             document.foreign.add(where)
-        document.mark_bad(where)
+        if misfit.code == "T111" and misfit.at_key:
+            # What stands around it is said right, and can be looked into.
+            document.bad.add(where)
+        else:
+            document.mark_bad(where)
     return not errors
 
 

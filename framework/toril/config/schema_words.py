@@ -9,8 +9,10 @@ from typing import Any
 
 from jsonschema.exceptions import ValidationError
 
+from toril.config.foreign_words import explain_key
 from toril.config.misfit import Misfit, show_literal, show_value
 from toril.config.suggestions import suggest
+from toril.config.value_hints import hint_at
 
 _LATER = "{} is not available in this version of Toril"
 
@@ -101,18 +103,9 @@ def _describe_extra_keys(found: _Finding) -> Iterator[Misfit]:
             path=path,
             template=f"unknown key {key!r}{{in}}",
             place=found.path,
-            hint=suggest(key, known) or _HOMES.get(key),
+            hint=suggest(key, known) or explain_key(key, known, later),
             at_key=True,
         )
-
-
-#: Keys that are known, but elsewhere.
-_HOMES = {
-    **dict.fromkeys(
-        ("version", "project", "redis", "plugins", "defaults"), "it belongs in toril.yaml"
-    ),
-    **dict.fromkeys(("attempts", "backoff", "on", "never_on"), "it belongs under 'retry'"),
-}
 
 
 def _describe_missing_key(found: _Finding) -> Misfit:
@@ -123,9 +116,17 @@ def _describe_missing_key(found: _Finding) -> Misfit:
         path=found.path,
         template=f"missing key {key!r}{{in}}",
         place=found.path,
-        hint=f"add `{key}: ...`",
+        hint=f"add `{key}: {_only_value(found, key)}`",
         at_key=True,
     )
+
+
+def _only_value(found: _Finding, key: str) -> str:
+    """Gives the one value that a key can have; `...` if there are several."""
+    properties = found.schema.get("properties", {})
+    schema = properties.get(key) if isinstance(properties, Mapping) else None
+    values: Sequence[Any] = schema.get("enum", ()) if isinstance(schema, Mapping) else ()
+    return show_literal(values[0]) if len(values) == 1 else "..."
 
 
 def _describe_value(found: _Finding) -> Misfit:
@@ -244,22 +245,11 @@ def _hint(found: _Finding) -> str | None:
     value = found.value
     if found.keyword == "enum" and isinstance(value, str):
         return suggest(value, [known for known in found.wanted if isinstance(known, str)])
-    if found.keyword != "type":
+    if found.keyword not in ("type", "pattern"):
         return None
-    expected = str(found.schema.get("x-expected", ""))
-    if type(value) is int and expected.startswith(("a duration", "a list of durations")):
-        return f"add a unit: {value}s"
-    if type(value) is int and expected.startswith("a size"):
-        return f"add a unit: {value}b"
-    if isinstance(value, str) and "boolean" in found.types:
-        word = _BOOLEANS.get(value.lower())
-        return f"write {word}" if word else None
-    if isinstance(value, str) and value.isdecimal() and {"integer", "number"} & set(found.types):
-        return "write a decimal number without quotes and without zeros in front"
-    return None
-
-
-_BOOLEANS = {"on": "true", "yes": "true", "y": "true", "off": "false", "no": "false", "n": "false"}
+    key = str(next(reversed(found.path), ""))
+    types = found.types if found.keyword == "type" else ()
+    return hint_at(value, wanted=_wanted(found), types=types, key=key)
 
 
 def _types_of_all(found: _Finding) -> list[str]:

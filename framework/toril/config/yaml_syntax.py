@@ -83,6 +83,9 @@ def _explain_known(error: yaml.YAMLError, problem: str, span: Span, line: str) -
                     'quote it, as in "${{ inputs.x }}"' if "${{" in line else 'quote it: "${VAR}"'
                 )
             span = Span(opened.line, opened.column)
+        if "read as an alias" in message and span.column:
+            # libyaml stops behind the character.
+            span = Span(span.line, span.column - 1)
         return SyntaxFault("T101", span, f"not YAML: {message}", hint)
     return SyntaxFault("T101", span, f"not YAML: {problem}", None)
 

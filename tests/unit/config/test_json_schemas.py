@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from toril.config.json_schemas import find_unusable, metaschema
+from toril.config.json_schemas import find_unknown_keywords, find_unusable, metaschema
 
 OFFICIAL = Draft202012Validator(Draft202012Validator.META_SCHEMA)
 KEYWORDS = sorted(metaschema().schema["properties"])
@@ -76,3 +76,19 @@ def test_our_metaschema_knows_every_keyword() -> None:
 def test_schemas_that_can_be_used(schema: Any) -> None:
     assert metaschema().is_valid(schema)
     assert list(find_unusable(schema)) == []
+
+
+def test_words_that_are_no_keywords_are_found_at_any_depth() -> None:
+    schema = {
+        "user": "string",
+        "x-note": 1,
+        "examples": [],
+        "properties": {"user": {"typ": "string"}},
+    }
+
+    found = {misfit.path: misfit.hint for misfit in find_unknown_keywords(schema)}
+
+    assert found == {
+        ("user",): "write properties: {user: ...} if it names a key of the data",
+        ("properties", "user", "typ"): "did you mean 'type'?",
+    }
