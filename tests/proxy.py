@@ -65,7 +65,8 @@ class Proxy:
             while request := await reader.read(1 << 16):
                 if self._loses is not None and self._loses(request):
                     self._loses = None
-                    await self._lose(request, replies, from_server, to_server)
+                    to_server.write(request)
+                    await self._lose(reader, replies, from_server, to_server)
                     return
                 to_server.write(request)
                 await to_server.drain()
@@ -75,17 +76,23 @@ class Proxy:
 
     async def _lose(
         self,
-        request: bytes,
+        reader: asyncio.StreamReader,
         replies: asyncio.Task[None],
         from_server: asyncio.StreamReader,
         to_server: asyncio.StreamWriter,
     ) -> None:
         replies.cancel()
         await asyncio.wait([replies])
-        to_server.write(request)
-        await to_server.drain()
+        rest = asyncio.create_task(self._send_rest(reader, to_server))
         await from_server.read(1 << 16)
+        rest.cancel()
         self.lost += 1
+
+    async def _send_rest(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A long request comes in pieces."""
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()
 
     async def _reply(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(1 << 16):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,6 +35,8 @@ CHUNK_BYTES = 8 * 1024 * 1024
 
 #: A lost reply to `add` is asked for again after these pauses: an id that is there adds nothing.
 ADD_AGAIN_AFTER_S = (0.05, 0.2, 0.5)
+#: How far back, beside that, the server's events are asked: clocks agree about this well.
+CLOCKS_APART_MS = 5_000
 
 #: The data of a job that is added without any.
 EMPTY: dict[str, Any] = {}
@@ -96,6 +98,7 @@ class JobBuilder:
             delay_ms=read_delay_ms(options, now_ms=now_ms, timezone=self._pipeline.timezone),
             priority=read_priority(options, mould.priority),
             lifo=options.lifo,
+            is_id_new=options.id is None,
         )
 
     def build_run(
@@ -111,16 +114,18 @@ class JobBuilder:
         if not isinstance(inputs, Mapping):
             raise InvalidData(f"expected {what} to be an object, got {inputs!r}")
         DataSchema(declared.inputs, what=what).check(decode_json(encoded))
-        run_id = generate_job_id(now_ms) if run_id is None else validate_job_id(run_id)
+        run = generate_job_id(now_ms) if run_id is None else validate_job_id(run_id)
         jobs = build_run(
             self._pipeline,
             declared,
             inputs,
-            run_id=run_id,
+            run_id=run,
             now_ms=now_ms,
             check_data=self.check_data,
         )
-        return run_id, jobs
+        if run_id is None:
+            jobs = [replace(job, is_id_new=True) for job in jobs]
+        return run, jobs
 
     def check_data(self, job_type: str, data: Any) -> None:
         """Raises UnknownName or AddError unless a job of the type may carry the data."""

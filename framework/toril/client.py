@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from toril.adding import (
     ADD_AGAIN_AFTER_S,
+    CLOCKS_APART_MS,
     EMPTY,
     AddOptions,
     Instant,
@@ -146,11 +147,9 @@ class Client:
         options = AddOptions(id=id, delay=delay, at=at, priority=priority, lifo=lifo)
         job = self._builder.build(job_type, data, options, now_ms=self.clock.now_ms())
         added = await self._outgoing.put(job)
-        # A new id is never there before; only a repeated call could say so.
-        created = added.created or id is None
-        if created:
+        if added.created:
             tell_added(self._observers, [job])
-        return JobHandle(self, job.queue, job.id, created=created)
+        return JobHandle(self, job.queue, job.id, created=added.created)
 
     async def add_many(self, job_type: str, rows: Iterable[Any]) -> list[JobHandle]:
         """Adds a job for each row of data, a thousand in a round trip.
@@ -174,7 +173,7 @@ class Client:
         """
         now_ms = self.clock.now_ms()
         run, jobs = self._builder.build_run(flow, inputs, run_id=run_id, now_ms=now_ms)
-        created = (await self._store(jobs))[0].created or run_id is None
+        created = (await self._store(jobs))[0].created
         if created:
             tell_added(self._observers, jobs)
         return RunHandle(self, self.pipeline.flows[flow], run, created=created)
@@ -216,19 +215,19 @@ class Client:
             await asyncio.to_thread(self._server.revive)
 
     async def _store(self, jobs: Sequence[NewJob]) -> list[Added]:
-        """Adds jobs in one call; asks again when the reply is lost."""
-        call = add_jobs(self.pipeline.redis.prefix, jobs, now_ms=self.clock.now_ms())
+        """Adds jobs in one call; asks again when the reply is lost, which adds nothing twice."""
+        prefix, now_ms = self.pipeline.redis.prefix, self.clock.now_ms()
+        call = add_jobs(prefix, jobs, now_ms=now_ms)
         for pause_s in ADD_AGAIN_AFTER_S:
             try:
-                added = await self.send(call)
-                break
+                return await self.send(call)
             except RedisUnavailable as error:
                 if not is_temporary(error):
                     raise
-                await asyncio.sleep(pause_s)
-        else:
-            added = await self.send(call)
-        return added
+            await asyncio.sleep(pause_s)
+            since_ms = now_ms - CLOCKS_APART_MS
+            call = add_jobs(prefix, jobs, now_ms=self.clock.now_ms(), again_since_ms=since_ms)
+        return await self.send(call)
 
 
 class JobHandle:

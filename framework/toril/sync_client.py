@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from toril.adding import (
     ADD_AGAIN_AFTER_S,
+    CLOCKS_APART_MS,
     EMPTY,
     AddOptions,
     Instant,
@@ -128,11 +129,9 @@ class SyncClient:
         options = AddOptions(id=id, delay=delay, at=at, priority=priority, lifo=lifo)
         job = self._builder.build(job_type, data, options, now_ms=self.clock.now_ms())
         (added,) = self._store([job])
-        # A new id is never there before; only a repeated call could say so.
-        created = added.created or id is None
-        if created:
+        if added.created:
             tell_added(self._observers, [job])
-        return SyncJobHandle(self, job.queue, job.id, created=created)
+        return SyncJobHandle(self, job.queue, job.id, created=added.created)
 
     def add_many(self, job_type: str, rows: Iterable[Any]) -> list[SyncJobHandle]:
         """Adds a job for each row of data, a thousand in a round trip; see `Client.add_many`."""
@@ -149,7 +148,7 @@ class SyncClient:
         """Starts a run of a flow; see `Client.start_flow`."""
         now_ms = self.clock.now_ms()
         run, jobs = self._builder.build_run(flow, inputs, run_id=run_id, now_ms=now_ms)
-        created = self._store(jobs)[0].created or run_id is None
+        created = self._store(jobs)[0].created
         if created:
             tell_added(self._observers, jobs)
         return SyncRunHandle(self, self.pipeline.flows[flow], run, created=created)
@@ -177,15 +176,18 @@ class SyncClient:
         return wait_until_finished_sync(self.sender, self.keys(queue), id, timeout_s)
 
     def _store(self, jobs: Sequence[NewJob]) -> list[Added]:
-        """Adds jobs in one call; asks again when the reply is lost."""
-        call = add_jobs(self.pipeline.redis.prefix, jobs, now_ms=self.clock.now_ms())
+        """Adds jobs in one call; asks again when the reply is lost, which adds nothing twice."""
+        prefix, now_ms = self.pipeline.redis.prefix, self.clock.now_ms()
+        call = add_jobs(prefix, jobs, now_ms=now_ms)
         for pause_s in ADD_AGAIN_AFTER_S:
             try:
                 return self.send(call)
             except RedisUnavailable as error:
                 if not is_temporary(error):
                     raise
-                time.sleep(pause_s)
+            time.sleep(pause_s)
+            since_ms = now_ms - CLOCKS_APART_MS
+            call = add_jobs(prefix, jobs, now_ms=self.clock.now_ms(), again_since_ms=since_ms)
         return self.send(call)
 
 

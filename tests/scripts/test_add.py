@@ -20,6 +20,10 @@ def add(*jobs: NewJob):
     return lambda keys: add_jobs(keys.prefix, jobs, now_ms=NOW)
 
 
+def add_again(*jobs: NewJob):
+    return lambda keys: add_jobs(keys.prefix, jobs, now_ms=NOW + 50, again_since_ms=NOW)
+
+
 def child(job_id: str, parent: str, *, queue: str = "orders", **more) -> NewJob:
     return job(job_id, parent=ParentLink(id=parent, queue="orders"), queue=queue, **more)
 
@@ -289,3 +293,68 @@ async def test_five_thousand_jobs_fit_one_call(check, redis, keys):
 
     assert all(one.created for one in added)
     assert await redis.llen(keys.wait) == 5_000
+
+
+AGAIN = {
+    "what the lost call stored counts as created, and is left alone": {
+        "before": [add(job("a"), job("b", delay_ms=9))],
+        "call": add_again(job("a"), job("b", delay_ms=9)),
+        "reply": [Added("a", True), Added("b", True)],
+        "after": {"wait": ["a"], "delayed": {"b": due(9)}},
+        "events": [],
+    },
+    "what the lost call did not store is stored": {
+        "call": add_again(job("a"), job("b", is_id_new=True)),
+        "reply": [Added("a", True), Added("b", True)],
+        "after": {"wait": ["b", "a"]},
+    },
+    "a job that was there before the lost call was not created by it": {
+        "before": [add(job("a", timestamp_ms=NOW - 1), job("b", opts={"attempts": 2}))],
+        "call": add_again(job("a"), job("b")),
+        "reply": [Added("a", False), Added("b", False)],
+        "after": {"wait": ["b", "a"]},
+        "events": ["duplicated jobId=a", "duplicated jobId=b"],
+    },
+    "a job that has run and was removed meanwhile does not run again": {
+        "before": [add(job("a", is_id_new=True)), ("LPOP", "wait"), ("DEL", "a")],
+        "call": add_again(job("a", is_id_new=True)),
+        "reply": [Added("a", True)],
+        "after": {"wait": [], "a": None},
+        "events": [],
+    },
+    "an id that is its caller's may be used again once its job was removed": {
+        "before": [add(job("a")), ("LPOP", "wait"), ("DEL", "a")],
+        "call": add_again(job("a")),
+        "reply": [Added("a", True)],
+        "after": {"wait": ["a"]},
+    },
+    "a child whose parent is gone with it does not come back": {
+        "before": [
+            add(job("p", waits_for_children=True), child("c", "p", is_id_new=True)),
+            ("LPOP", "wait"),
+            ("ZREM", "waiting-children", "p"),
+            ("DEL", "c", "p:dependencies"),
+            ("DEL", "p"),
+            ("DEL", "p:dependencies"),
+        ],
+        "call": add_again(child("c", "p", is_id_new=True)),
+        "reply": [Added("c", True)],
+        "after": {"wait": [], "c": None, "p": None},
+    },
+}
+
+
+@pytest.mark.parametrize("case", AGAIN.values(), ids=AGAIN.keys())
+async def test_an_add_made_again_after_a_lost_reply(check, case):
+    # The server stamps events with its own time, which these tables know nothing of.
+    await check(**case)
+
+
+async def test_events_are_looked_through_in_pages(check, redis, keys):
+    mine = [job(f"j{n}", is_id_new=True) for n in range(1_500)]
+    gone = [("DEL", one.id) for one in mine] + [("DEL", "wait")]
+
+    added = await check(before=[add(*mine), *gone], call=add_again(*mine))
+
+    assert all(one.created for one in added)
+    assert await redis.exists(keys.wait) == 0

@@ -42,6 +42,8 @@ class NewJob:
     waits_for_children: bool = False
     #: Toril's own fields, see own_fields.py.
     own: Mapping[str, str] = field(default_factory=dict)
+    #: The id was made for this job, so nobody else can have used it.
+    is_id_new: bool = False
 
 
 class StoredJob:

@@ -27,9 +27,13 @@ class Added:
     created: bool
 
 
-def add_jobs(prefix: str, jobs: Sequence[NewJob], *, now_ms: int) -> Call[list[Added]]:
+def add_jobs(
+    prefix: str, jobs: Sequence[NewJob], *, now_ms: int, again_since_ms: int = 0
+) -> Call[list[Added]]:
     """Adds jobs of any queues, all or none; a parent stands before its children.
 
+    `again_since_ms` is for the same jobs once more after a lost reply: when the first call was
+    made. What that call stored counts as created, also if it has run and was removed since.
     An id that exists already adds nothing and changes nothing. Raises AddError for a job that
     cannot be stored; the reply raises it for a parent that is missing or not the job's own.
     """
@@ -44,7 +48,7 @@ def add_jobs(prefix: str, jobs: Sequence[NewJob], *, now_ms: int) -> Call[list[A
     return Call(
         "add",
         tuple(keys[queue].base for queue in queues),
-        (now_ms, pack(packed)),
+        (now_ms, pack(packed), again_since_ms),
         _reply_parser(jobs),
     )
 
@@ -75,6 +79,7 @@ def _pack_job(prefix: str, job: NewJob, queue: int) -> tuple[Any, ...]:
         parent_key,
         parent,
         [part for item in job.own.items() for part in item],
+        job.is_id_new,
     )
 
 

@@ -5,7 +5,10 @@
   KEYS[n] base           of each queue that jobs go to; every other key is built from a base
   ARGV[1] now_ms
   ARGV[2] jobs           msgpack, a list of {queue's number in KEYS, id, name, data, opts, timestamp,
-                         delay, priority, lifo, waits_for_children, parent_key, parent, more}
+                         delay, priority, lifo, waits_for_children, parent_key, parent, more,
+                         is_id_new}
+  ARGV[3] since_ms       of a call made again because its reply was lost: when it was made first;
+                         else 0
   Returns a text with 1 for each job that was created, 0 for one that was there already;
           or {-5 parent missing | -7 child of another parent, number of the job}, nothing written
   Events: added, waiting, delayed, waiting-children, duplicated
@@ -15,13 +18,15 @@
 --- include lib/push
 --- include lib/delay
 --- include lib/release_parent
+--- include lib/added_before
 
 local now_ms = tonumber(ARGV[1])
 local jobs = cmsgpack.unpack(ARGV[2])
+local since_ms = tonumber(ARGV[3])
 
 local FIELDS = {
   'queue', 'id', 'name', 'data', 'opts', 'timestamp', 'delay', 'priority', 'lifo',
-  'waits_for_children', 'parent_key', 'parent', 'more',
+  'waits_for_children', 'parent_key', 'parent', 'more', 'is_id_new',
 }
 
 -- Names the fields of each job and finds out which exist already.
@@ -36,6 +41,7 @@ local function prepare()
     job.key = KEYS[job.queue] .. job.id
     job.exists = seen[job.key] or redis.call('EXISTS', job.key) == 1
     seen[job.key] = true
+    job.is_added = since_ms > 0 and was_added_before(queue_at(KEYS[job.queue]), job, since_ms)
     jobs[n] = job
   end
 end
@@ -44,7 +50,7 @@ end
 local function find_refusal()
   local seen = {}
   for n, job in ipairs(jobs) do
-    if job.parent_key then
+    if job.parent_key and not job.is_added then
       if not seen[job.parent_key] and redis.call('EXISTS', job.parent_key) == 0 then
         return -5, n
       end
@@ -127,7 +133,9 @@ end
 local answer = {}
 for n, job in ipairs(jobs) do
   local q = queue_at(KEYS[job.queue])
-  if job.exists then
+  if job.is_added then
+    answer[n] = '1'
+  elseif job.exists then
     if job.parent_key then
       adopt(q, job)
     end
@@ -151,10 +159,12 @@ end
 -- Only now: the first child that had completed long ago must not release its parent before its
 -- siblings are in.
 for _, job in ipairs(jobs) do
-  if job.parent_key then
-    release_if_done(job.parent_key, now_ms)
-  elseif job.waits_for_children then
-    release_if_done(job.key, now_ms)
+  if not job.is_added then
+    if job.parent_key then
+      release_if_done(job.parent_key, now_ms)
+    elseif job.waits_for_children then
+      release_if_done(job.key, now_ms)
+    end
   end
 end
 return table.concat(answer)

@@ -1,0 +1,179 @@
+"""Replies of adds that never arrive: the connection is reset once the server has done its part."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.proxy import Proxy
+
+from toril.client import Client
+from toril.declarations.flow import Flow, Step
+from toril.declarations.job_type import Keep, KeepRule
+from toril.runtime.connection import connect_sync
+from toril.runtime.fsck import check_queue
+from toril.runtime.scripts import load_script
+from toril.runtime.sync_sender import SyncSender
+from toril.sync_client import SyncClient
+
+ADD = load_script("add").sha.encode()
+
+
+@pytest.fixture
+async def proxy(server: Any, tmp_path: Path) -> AsyncIterator[Proxy]:
+    made = Proxy(server.url.removeprefix("unix://"), str(tmp_path / "proxy"))
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def rig(rig: Any) -> Any:
+    """The rig, with jobs that echo, and a flow of three of them."""
+    rig.runs = []
+
+    def echo(job: Any) -> Any:
+        rig.runs.append(job.id)
+        return job.data
+
+    rig.job(echo, run_in="async")
+    rig.job(echo, "gone", run_in="async", keep=Keep(completed=KeepRule(count=0)))
+    steps = [Step(name="a", job="sync"), Step(name="b", job="sync")]
+    steps.append(Step(name="sum", job="sync", needs=("a", "b")))
+    flow = Flow(name="report", steps={step.name: step for step in steps})
+    object.__setattr__(rig.pipeline, "flows", {"report": flow})
+    # A script that the server knows is sent by its name, which the proxy looks for.
+    await rig.redis.script_load(load_script("add").source)
+    return rig
+
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture(params=["async", "sync"])
+async def ask(request: pytest.FixtureRequest, rig: Any, proxy: Proxy) -> AsyncIterator[Ask]:
+    """`await ask("add", "sync", ...)` calls either client's method, through the proxy."""
+    if request.param == "async":
+        client = Client(rig.pipeline, sender=rig.own_sender(proxy.url), clock=rig.clock)
+        yield lambda method, *args, **more: getattr(client, method)(*args, **more)
+        await client.close()
+        return
+    redis = connect_sync(proxy.url)
+    blocking = SyncClient(rig.pipeline, sender=SyncSender(redis), clock=rig.clock)
+
+    async def call(method: str, *args: Any, **more: Any) -> Any:
+        return await asyncio.to_thread(getattr(blocking, method), *args, **more)
+
+    yield call
+    redis.close()
+
+
+async def count_jobs(rig: Any) -> int:
+    events = await rig.redis.xrange(rig.keys().events)
+    return sum(fields[b"event"] == b"added" for _, fields in events)
+
+
+@pytest.mark.parametrize("given", [{}, {"id": "mine"}, {"delay": "1h"}, {"priority": 3}], ids=str)
+async def test_an_add_whose_reply_is_lost_is_one_job(
+    rig: Any, proxy: Proxy, ask: Ask, given: dict[str, Any]
+) -> None:
+    proxy.lose_reply(ADD)
+
+    handle = await ask("add", "sync", {"n": 1}, **given)
+
+    assert proxy.lost == 1
+    assert handle.created
+    assert await count_jobs(rig) == 1
+    assert (await rig.stored(handle.id)).data == {"n": 1}
+    assert await check_queue(rig.sender, rig.keys()) == []
+
+
+async def test_an_id_that_was_there_before_is_not_created_by_a_lost_add(
+    rig: Any, proxy: Proxy, ask: Ask
+) -> None:
+    await ask("add", "sync", {"n": 1}, id="mine")
+    proxy.lose_reply(ADD)
+
+    handle = await ask("add", "sync", {"n": 2}, id="mine")
+
+    assert (proxy.lost, handle.created) == (1, False)
+    assert (await rig.stored("mine")).data == {"n": 1}
+
+
+async def test_a_bulk_whose_reply_is_lost_is_each_job_once(
+    rig: Any, proxy: Proxy, ask: Ask
+) -> None:
+    proxy.lose_reply(ADD)
+
+    handles = await ask("add_many", "sync", [{"n": n} for n in range(300)])
+
+    assert proxy.lost == 1
+    assert all(handle.created for handle in handles)
+    assert await count_jobs(rig) == 300
+    waiting = await rig.redis.lrange(rig.keys().wait, 0, -1)
+    assert sorted(waiting) == sorted(handle.id.encode() for handle in handles)
+
+
+@pytest.mark.parametrize("given", [{}, {"run_id": "mine"}], ids=str)
+async def test_a_flow_whose_reply_is_lost_is_one_tree(
+    rig: Any, proxy: Proxy, ask: Ask, given: dict[str, Any]
+) -> None:
+    proxy.lose_reply(ADD)
+
+    run = await ask("start_flow", "report", {}, **given)
+    rig.start()
+    await rig.reaches(f"{run.run}.sum", "completed")
+
+    assert (proxy.lost, run.created) == (1, True)
+    assert await count_jobs(rig) == 3
+    assert sorted(rig.runs) == sorted(f"{run.run}.{step}" for step in ("a", "b", "sum"))
+    assert await check_queue(rig.sender, rig.keys()) == []
+
+
+async def test_a_job_that_ran_and_was_removed_before_its_add_is_made_again_runs_once(
+    rig: Any, proxy: Proxy, ask: Ask, wait_until: Any
+) -> None:
+    rig.start()
+    proxy.lose_reply(ADD)
+
+    handle = await ask("add", "gone", {})
+    await wait_until(lambda: rig.runs)
+    again = await ask("add", "gone", {})
+    await wait_until(lambda: again.id in rig.runs)
+
+    assert proxy.lost == 1
+    assert handle.created
+    assert rig.runs == [handle.id, again.id]
+
+
+async def test_threads_that_add_at_once_lose_replies_and_double_nothing(
+    rig: Any, proxy: Proxy, wait_until: Any
+) -> None:
+    redis = connect_sync(proxy.url)
+    client = SyncClient(rig.pipeline, sender=SyncSender(redis), clock=rig.clock)
+    start = threading.Barrier(4)
+
+    def add(name: str) -> list[Any]:
+        start.wait(5)
+        return [client.add("sync", {"by": name}, id=f"{name}-{n}") for n in range(10)]
+
+    async def lose() -> None:
+        # Fewer than what makes one add give up, should it lose them all.
+        for lost in range(3):
+            proxy.lose_reply(ADD)
+            await wait_until(lambda: proxy.lost > lost)  # noqa: B023
+
+    losing = asyncio.create_task(lose())
+    adding = [asyncio.to_thread(functools.partial(add, f"t{n}")) for n in range(4)]
+    handles = [handle for of_one in await asyncio.gather(*adding) for handle in of_one]
+    await losing
+    redis.close()
+
+    assert proxy.lost == 3
+    assert all(handle.created for handle in handles)
+    assert await count_jobs(rig) == 40
