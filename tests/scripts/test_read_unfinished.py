@@ -70,3 +70,13 @@ async def test_a_long_line_is_counted_without_reading_it(
     [work] = await read(sender, keys)
 
     assert work.ready == 1_001
+
+
+async def test_the_next_ticks_of_any_number_of_schedules_do_not_count(
+    sender: Any, redis: async_redis.Redis, keys: QueueKeys
+) -> None:
+    ticks = {f"s{n}": AFTER_MS + 1 for n in range(1_002)}
+    await redis.zadd(keys.repeat, ticks)
+    await redis.zadd(keys.delayed, {f"repeat:{name}:{AFTER_MS + 1}": 1 for name in ticks})
+
+    assert await read(sender, keys) == [UnfinishedWork(queue="orders")]

@@ -23,29 +23,37 @@ class Verdict(StrEnum):
     #: Nothing is left.
     IDLE = "idle"
     #: What is left waits for a paused queue, so nothing moves any more.
-    STUCK = "stuck"
+    PAUSED = "paused"
+    #: What is left waits for children, and none of them moves: they failed, or are not here.
+    CHILDLESS = "childless"
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict, and the paused queue that a stuck one is about."""
+    """A verdict, and the queue that it is about if nothing moves any more."""
 
     verdict: Verdict
     stuck_in: UnfinishedWork | None = None
 
 
-def judge(work: Sequence[UnfinishedWork]) -> Judgement:
+def judge(work: Sequence[UnfinishedWork], elsewhere: Sequence[UnfinishedWork] = ()) -> Judgement:
     """Judges the unfinished work of all queues at one instant.
 
-    Parents that wait for children move only when something else does.
+    Parents that wait for children move only when something else does, maybe `elsewhere`: in a
+    queue that others serve, whose own work does not count.
     """
     if not any(queue.total for queue in work):
         return Judgement(Verdict.IDLE)
-    moving = any(queue.active or (queue.claimable and not queue.is_paused) for queue in work)
-    paused = [queue for queue in work if queue.is_paused and queue.claimable]
-    if moving or not paused:
+    paused = [queue for queue in (*work, *elsewhere) if queue.is_paused and queue.claimable]
+    if any(_moves(queue) for queue in (*work, *elsewhere)):
         return Judgement(Verdict.BUSY)
-    return Judgement(Verdict.STUCK, max(paused, key=lambda queue: queue.claimable))
+    if paused:
+        return Judgement(Verdict.PAUSED, max(paused, key=lambda queue: queue.claimable))
+    return Judgement(Verdict.CHILDLESS, max(work, key=lambda queue: queue.waiting_children))
+
+
+def _moves(queue: UnfinishedWork) -> bool:
+    return bool(queue.active or (queue.claimable and not queue.is_paused))
 
 
 class IdleWatch:
@@ -60,12 +68,14 @@ class IdleWatch:
         link: RedisLink,
         prefix: str,
         queues: Sequence[str],
+        external: Sequence[str] = (),
         after_ms: int,
         on_idle: Callable[[], None],
-        on_stuck: Callable[[str, int], None],
+        on_stuck: Callable[[Judgement], None],
     ) -> None:
         self._link = link
-        self._call = read_unfinished(prefix, queues, after_ms=after_ms)
+        self._call = read_unfinished(prefix, [*queues, *external], after_ms=after_ms)
+        self._ours = len(queues)
         self._on_idle = on_idle
         self._on_stuck = on_stuck
         self._news = asyncio.Event()
@@ -90,9 +100,9 @@ class IdleWatch:
         except RedisUnavailable as error:
             self._link.failed(error, during="asking what is left to do")
             return False
-        judgement = judge(work)
+        judgement = judge(work[: self._ours], work[self._ours :])
         if judgement.verdict is Verdict.IDLE:
             self._on_idle()
-        elif judgement.stuck_in is not None:
-            self._on_stuck(judgement.stuck_in.queue, judgement.stuck_in.claimable)
+        elif judgement.verdict is not Verdict.BUSY:
+            self._on_stuck(judgement)
         return judgement.verdict is not Verdict.BUSY

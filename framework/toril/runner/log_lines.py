@@ -97,6 +97,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "queue {queue!r} is paused with {jobs} job(s), so the work cannot finish;"
         " resume it with `toril queue resume {queue}`"
     ),
+    "pipeline_childless": _error(
+        "queue {queue!r} has {jobs} job(s) that wait for children, which failed or are not here, so"
+        " the work cannot finish; retry or remove the children"
+    ),
     "call_failed": _error("Redis refuses {during}: {error}"),
     "part_failed": _error("{part} failed and is started again: {error}"),
     "hook_failed": _warning("plugin {plugin}: hook {hook} failed ({failures} times): {error}"),

@@ -31,7 +31,7 @@ from toril.plugins.manager import PluginManager
 from toril.runner.crashes import CrashSettler
 from toril.runner.crew import Crew
 from toril.runner.housekeeping import Housekeeper
-from toril.runner.idle import IdleWatch
+from toril.runner.idle import IdleWatch, Judgement, Verdict
 from toril.runner.link import RedisLink
 from toril.runner.order import WorkerOrder
 from toril.runner.processes import WorkerProcess
@@ -244,9 +244,14 @@ class Runner:
             else:
                 return
 
-    def _end_stuck(self, queue: str, jobs: int) -> None:
+    def _end_stuck(self, judgement: Judgement) -> None:
         self._exit_code = 1
-        self._say("pipeline_stuck", {"queue": queue, "jobs": jobs})
+        where = judgement.stuck_in
+        assert where is not None
+        if judgement.verdict is Verdict.PAUSED:
+            self._say("pipeline_stuck", {"queue": where.queue, "jobs": where.claimable})
+        else:
+            self._say("pipeline_childless", {"queue": where.queue, "jobs": where.waiting_children})
         self.stop("what is left cannot run")
 
     def _give_up_on_workers(self) -> None:
@@ -281,6 +286,7 @@ class Runner:
             link=self.link,
             prefix=self._pipeline.redis.prefix,
             queues=[queue.name for queue in self._queues],
+            external=[q.name for q in self._pipeline.queues.values() if q not in self._queues],
             after_ms=self._applied_ms,
             on_idle=lambda: self.stop("nothing is left to do"),
             on_stuck=self._end_stuck,

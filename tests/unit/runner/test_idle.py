@@ -15,7 +15,7 @@ def test_nothing_left_is_idle() -> None:
 
 
 def test_anything_left_is_busy() -> None:
-    for count in ("ready", "delayed", "active", "waiting_children"):
+    for count in ("ready", "delayed", "active"):
         assert judge([work(), work("reports", **{count: 1})]).verdict is Verdict.BUSY
 
 
@@ -25,7 +25,7 @@ def test_work_that_only_a_paused_queue_holds_is_stuck() -> None:
 
     judgement = judge([small, large, work("c", waiting_children=2)])
 
-    assert judgement.verdict is Verdict.STUCK
+    assert judgement.verdict is Verdict.PAUSED
     assert judgement.stuck_in == large
 
 
@@ -34,3 +34,25 @@ def test_a_job_that_still_runs_keeps_a_paused_queue_busy() -> None:
 
     assert judge([paused, work("b", active=1)]).verdict is Verdict.BUSY
     assert judge([paused, work("b", delayed=1)]).verdict is Verdict.BUSY
+
+
+def test_parents_whose_children_move_nowhere_are_childless() -> None:
+    few, many = work("a", waiting_children=1), work("b", waiting_children=2)
+
+    judgement = judge([work(), few, many], [work("external", waiting_children=1)])
+
+    assert judgement.verdict is Verdict.CHILDLESS
+    assert judgement.stuck_in == many
+
+
+def test_parents_may_wait_for_children_that_others_run() -> None:
+    parent = work("a", waiting_children=1)
+
+    assert judge([parent], [work("external", ready=1)]).verdict is Verdict.BUSY
+    assert judge([parent], [work("external", active=1)]).verdict is Verdict.BUSY
+    paused = work("external", is_paused=True, ready=1)
+    assert judge([parent], [paused]).stuck_in == paused
+
+
+def test_work_of_others_alone_does_not_count() -> None:
+    assert judge([work()], [work("external", ready=1)]).verdict is Verdict.IDLE

@@ -68,4 +68,5 @@ def _keys_of(keys: QueueKeys) -> tuple[str, ...]:
         keys.delayed,
         keys.waiting_children,
         keys.meta,
+        keys.repeat,
     )

@@ -2,15 +2,15 @@
   Counts what is left to do in several queues at one instant.
   BullMQ: none
 
-  KEYS, seven for each queue, in this order:
-    wait paused active prioritized delayed waiting-children meta
+  KEYS, eight for each queue, in this order:
+    wait paused active prioritized delayed waiting-children meta repeat
   ARGV[1] after_ms  scheduler iterations whose tick is later do not count
   Returns for each queue {1 if paused, waiting or prioritized, delayed, active, waiting-children}
   Events: none
 ]]
 
-local KEYS_PER_QUEUE = 7
---- A longer line surely holds more than ticks that do not count.
+local KEYS_PER_QUEUE = 8
+-- A line that is longer, and longer than there are schedules, holds more than their next ticks.
 local LONGEST_READ = 1000
 
 local after_ms = tonumber(ARGV[1])
@@ -26,17 +26,17 @@ local function count_without_later_ticks(ids)
   return count
 end
 
-local function count_list(key)
+local function count_list(key, schedules)
   local length = redis.call("LLEN", key)
-  if length == 0 or length > LONGEST_READ then
+  if length == 0 or length > math.max(LONGEST_READ, schedules) then
     return length
   end
   return count_without_later_ticks(redis.call("LRANGE", key, 0, -1))
 end
 
-local function count_set(key)
+local function count_set(key, schedules)
   local length = redis.call("ZCARD", key)
-  if length == 0 or length > LONGEST_READ then
+  if length == 0 or length > math.max(LONGEST_READ, schedules) then
     return length
   end
   return count_without_later_ticks(redis.call("ZRANGE", key, 0, -1))
@@ -47,11 +47,12 @@ for first = 1, #KEYS, KEYS_PER_QUEUE do
   local wait, paused, active = KEYS[first], KEYS[first + 1], KEYS[first + 2]
   local prioritized, delayed = KEYS[first + 3], KEYS[first + 4]
   local waiting_children, meta = KEYS[first + 5], KEYS[first + 6]
+  local schedules = redis.call("ZCARD", KEYS[first + 7])
   reply[#reply + 1] = {
     redis.call("HEXISTS", meta, "paused"),
-    count_list(wait) + count_list(paused) + count_set(prioritized),
-    count_set(delayed),
-    count_list(active),
+    count_list(wait, schedules) + count_list(paused, schedules) + count_set(prioritized, schedules),
+    count_set(delayed, schedules),
+    count_list(active, schedules),
     redis.call("ZCARD", waiting_children),
   }
 end
