@@ -1,12 +1,13 @@
 """Durations, rates and sizes: one grammar each, shared with the JSON Schema.
 
 Durations `250ms 30s 5m 1h30m 7d 2w` are milliseconds inside; sizes `10kb 1gb` are bytes, with
-1kb = 1024 bytes.
+1kb = 1024 bytes; rates `10/s 100/5m` are a count and milliseconds.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 #: The same pattern stands in schemas/parts/units.json.
 DURATION_PATTERN = r"^(?=.)([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m(?!s))?([0-9]+s)?([0-9]+ms)?$"
@@ -25,6 +26,7 @@ _SIZE_UNITS = {"b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3}
 _duration = re.compile(DURATION_PATTERN)
 _duration_part = re.compile(r"([0-9]+)(ms|[wdhms])")
 _size = re.compile(SIZE_PATTERN)
+_rate = re.compile(r"([1-9][0-9]*)/([1-9][0-9]*)?(ms|[smhdw])")
 
 
 def parse_duration_ms(text: str) -> int:
@@ -54,3 +56,29 @@ def parse_size(text: str) -> int:
         raise ValueError(f"expected a size such as 10kb or 1mb, got {text!r}")
     number, unit = re.findall(r"([0-9]+)([a-z]+)", text)[0]
     return int(number) * _SIZE_UNITS[unit]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many in each span of time."""
+
+    count: int
+    per_ms: int
+
+
+def parse_rate(text: str) -> Rate:
+    """Reads a rate such as `10/s` or `100/5m`; raises ValueError for anything else."""
+    match = _rate.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f"expected a rate such as 10/s or 100/5m, got {text!r}")
+    count, number, unit = match.groups()
+    return Rate(int(count), int(number or 1) * _DURATION_UNITS_MS[unit])
+
+
+def format_rate(rate: Rate) -> str:
+    """Writes a rate so that it reads back as the same one."""
+    for unit, size_ms in _DURATION_UNITS_MS.items():
+        if rate.per_ms % size_ms == 0:
+            number = rate.per_ms // size_ms
+            return f"{rate.count}/{'' if number == 1 else number}{unit}"
+    raise AssertionError(f"{rate} is no whole number of milliseconds")

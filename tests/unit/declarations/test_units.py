@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 from toril.declarations.units import (
     DURATION_PATTERN,
     SIZE_PATTERN,
+    Rate,
     format_duration,
+    format_rate,
     parse_duration_ms,
+    parse_rate,
     parse_size,
 )
 
@@ -73,3 +76,28 @@ def test_anything_else_is_no_size(text: str) -> None:
         parse_size(text)
 
     assert str(raised.value) == f"expected a size such as 10kb or 1mb, got {text!r}"
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("10/s", Rate(10, 1_000)),
+        ("100/5m", Rate(100, 300_000)),
+        ("1/250ms", Rate(1, 250)),
+        ("7/2w", Rate(7, 1_209_600_000)),
+    ],
+)
+def test_a_rate_is_read_and_written_alike(text: str, rate: Rate):
+    assert parse_rate(text) == rate
+    assert format_rate(rate) == text
+
+
+def test_a_rate_is_written_in_its_largest_unit():
+    assert format_rate(parse_rate("3/1000ms")) == "3/s"
+    assert format_rate(parse_rate("3/1h")) == "3/h"
+
+
+@pytest.mark.parametrize("text", ["", "10", "10/", "/s", "0/s", "10/0s", "1.5/s", "10/1h30m", 10])
+def test_what_is_no_rate_is_refused(text):
+    with pytest.raises(ValueError, match=r"^expected a rate such as 10/s or 100/5m, got "):
+        parse_rate(text)

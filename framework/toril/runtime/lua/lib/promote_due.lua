@@ -1,5 +1,4 @@
---- include lib/push
---- include lib/emit
+--- include lib/promoted
 --- include lib/job_keys
 
 -- Makes delayed jobs that are due ready to run, at most 1000 a call. An id without a job is dropped.
@@ -11,11 +10,8 @@ local function promote_due(q, now_ms)
   end
   redis.call('ZREM', q.delayed, unpack(due))
   for _, id in ipairs(due) do
-    local job_key = q.base .. id
-    if is_job(job_key) then
-      push_ready(q, id, tonumber(redis.call('HGET', job_key, 'priority')) or 0)
-      emit(q, 'waiting', 'jobId', id, 'prev', 'delayed')
-      redis.call('HSET', job_key, 'delay', 0)
+    if is_job(q.base .. id) then
+      push_promoted(q, id)
     end
   end
 end

@@ -1,0 +1,18 @@
+--[[
+  Ends the rate limit that holds a queue now, set by hand or by its starts; a new window begins.
+  BullMQ: none (its client deletes the key)
+
+  KEYS[1] base           of the queue; every other key is built from it
+  Returns 1, or 0 when nothing was counted or held
+  Events: none
+]]
+
+--- include lib/mark
+
+local q = queue_at(KEYS[1])
+
+local was_there = redis.call('DEL', q.limiter)
+if redis.call('LLEN', q.wait) > 0 or redis.call('ZCARD', q.prioritized) > 0 then
+  mark(q)
+end
+return was_there
