@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         TorilError,
         UnknownName,
         Unrecoverable,
+        WaitForChildren,
         WaitTimeout,
         WrongState,
     )
@@ -77,6 +78,7 @@ __all__ = [
     "TorilError",
     "UnknownName",
     "Unrecoverable",
+    "WaitForChildren",
     "WaitTimeout",
     "WrongState",
     "__version__",

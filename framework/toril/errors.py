@@ -25,6 +25,7 @@ JobSignal                       raised by processors to say how the run ended
 ├── Unrecoverable               fail now, no retry
 ├── RateLimited                 back to waiting, no attempt spent, queue limited for a while
 ├── Delay                       run again at a given time, no attempt spent
+├── WaitForChildren             run again when the children are done, no attempt spent
 └── LockLost                    the job belongs to someone else by now
 """
 
@@ -159,6 +160,16 @@ class Delay(JobSignal):
     def __init__(self, until: datetime | float | str, message: str = "") -> None:
         super().__init__(message or f"delayed until {until}")
         self.until = until
+
+
+class WaitForChildren(JobSignal):
+    """Runs the job again once the children it added have ended, without spending an attempt.
+
+    That run finds their results in `job.results`.
+    """
+
+    def __init__(self, message: str = "waiting for children") -> None:
+        super().__init__(message)
 
 
 class LockLost(JobSignal):

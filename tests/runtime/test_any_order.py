@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from toril.declarations.child_failure import ChildFailure
 from toril.declarations.job_type import KeepRule
 from toril.runtime.calls.add import add_jobs
 from toril.runtime.calls.blame import blame
@@ -59,10 +60,14 @@ class Queue(RuleBasedStateMachine):
         options = {"delay_ms": delay_ms, "priority": priority, "lifo": lifo}
         self.add(*[self.new_job(**options) for _ in range(count)])
 
-    @rule(children=st.integers(1, 3), fail_parent=st.booleans(), priority=st.integers(0, 1))
-    def add_flow(self, children: int, fail_parent: bool, priority: int) -> None:
+    @rule(
+        children=st.integers(1, 3),
+        on_failure=st.sampled_from(ChildFailure),
+        priority=st.integers(0, 1),
+    )
+    def add_flow(self, children: int, on_failure: ChildFailure, priority: int) -> None:
         parent = self.new_job(waits_for_children=True, priority=priority)
-        link = ParentLink(id=parent.id, queue="orders", fail_parent=fail_parent)
+        link = ParentLink(id=parent.id, queue="orders", on_failure=on_failure)
         self.add(parent, *[self.new_job(parent=link) for _ in range(children)])
 
     @rule(token=TOKENS, count=st.integers(1, 3))

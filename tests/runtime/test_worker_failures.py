@@ -329,11 +329,13 @@ async def test_a_processor_that_no_plugin_supplies_fails_the_job(rig):
 async def test_a_parent_with_failed_children_is_failed_instead_of_completed(rig):
     rig.job(lambda job: None)
     job_id = await rig.add()
-    await rig.redis.zadd(rig.keys().unsuccessful(job_id), {"bull:q:c1": 1})
+    child = rig.keys("mails").job("c1")
+    await rig.redis.hset(child, "failedReason", "no such account")
+    await rig.redis.zadd(rig.keys().unsuccessful(job_id), {child: 1})
     rig.start()
 
     job = await rig.reaches(job_id, "failed")
-    assert job.failed_reason == "the job has failed children, so it cannot complete"
+    assert job.failed_reason == f"child {child} failed: no such account"
 
 
 async def test_an_error_whose_own_class_is_broken_still_fails_the_job(rig):

@@ -243,6 +243,28 @@ async def test_outcome(case, check):
     assert set(reply.codes) <= {0}
 
 
+IN_VAIN = {
+    "children that ended before it could wait for them have it run again": {
+        "before": RUNNING,
+        "call": settle(MovedToWaitingChildren("a")),
+        "after": {"wait": ["a"], "a": {"atm": None, "t:w": "1"}, "a:lock": None},
+        "events": ["waiting jobId=a prev=active"],
+    },
+    "so they do however often it adds new ones": {
+        "before": [*RUNNING, ("HSET", "a", "t:w", "0", "priority", "2")],
+        "call": settle(MovedToWaitingChildren("a", has_added=True)),
+        "after": {"prioritized": {"a": 2 * 2**32}, "a": {"t:w": "1"}, "a:lock": None},
+    },
+}
+
+
+@pytest.mark.parametrize("case", IN_VAIN.values(), ids=IN_VAIN)
+async def test_who_waits_for_children_when_none_is_pending_runs_again(case, check):
+    reply = await check(**case)
+
+    assert reply.codes == [1]
+
+
 REFUSALS = {
     "a job that is gone": (-1, [], completed("a"), {}),
     "a job whose lock another worker holds": (
@@ -303,7 +325,12 @@ REFUSALS = {
         completed("a"),
         ACTIVE,
     ),
-    "waiting for children when there are none": (1, RUNNING, MovedToWaitingChildren("a"), ACTIVE),
+    "waiting for children when there are none, again": (
+        -12,
+        [*RUNNING, ("HSET", "a", "t:w", "0")],
+        MovedToWaitingChildren("a"),
+        ACTIVE,
+    ),
 }
 
 

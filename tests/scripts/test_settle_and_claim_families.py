@@ -23,8 +23,8 @@ def job(job_id: str, **more) -> NewJob:
     return NewJob(id=job_id, **fields)
 
 
-def child(job_id: str, *, fail_parent: bool = True, parent_queue: str = "orders") -> NewJob:
-    return job(job_id, parent=ParentLink(id="p", queue=parent_queue, fail_parent=fail_parent))
+def child(job_id: str, *, parent_queue: str = "orders") -> NewJob:
+    return job(job_id, parent=ParentLink(id="p", queue=parent_queue))
 
 
 def add(*jobs: NewJob):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 
@@ -58,6 +58,33 @@ class Job(Protocol):
         """Replaces the job's data, for this and later attempts."""
         ...
 
+    async def add_child(
+        self,
+        job_type: str,
+        data: Any = ...,
+        *,
+        id: str | None = None,
+        delay: float | str | timedelta | None = None,
+        at: datetime | str | None = None,
+        priority: int | None = None,
+        lifo: bool = False,
+        on_failure: str = "fail",
+    ) -> Any:
+        """Adds a job that this one can wait for, by raising WaitForChildren; gives its handle.
+
+        `on_failure` says what the child's failure means to this job: `fail`, `ignore`, `continue`,
+        `remove` or `wait`. An `id` makes a repeated attempt add nothing twice.
+        """
+        ...
+
+    async def add_tree(self, tree: Any) -> Any:
+        """Adds a `toril.Tree` of jobs whose root this one can wait for; gives its handles."""
+        ...
+
+    async def ignored_failures(self) -> Mapping[str, str]:
+        """Gives why children failed that this job goes on without, by their ids."""
+        ...
+
 
 class ThreadJob(Protocol):
     """The running job, for plain functions: as `Job`, but the methods block."""
@@ -85,3 +112,20 @@ class ThreadJob(Protocol):
     def log(self, line: str) -> None: ...
 
     def update_data(self, data: Any) -> None: ...
+
+    def add_child(
+        self,
+        job_type: str,
+        data: Any = ...,
+        *,
+        id: str | None = None,
+        delay: float | str | timedelta | None = None,
+        at: datetime | str | None = None,
+        priority: int | None = None,
+        lifo: bool = False,
+        on_failure: str = "fail",
+    ) -> Any: ...
+
+    def add_tree(self, tree: Any) -> Any: ...
+
+    def ignored_failures(self) -> Mapping[str, str]: ...

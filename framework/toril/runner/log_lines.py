@@ -64,6 +64,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "job_rate_limited": _warning(
         "{queue} {job}: {job_type} met a rate limit; the queue waits {limit_ms:duration}"
     ),
+    "job_waits_for_children": _info("{queue} {job}: {job_type} waits for its children"),
     "job_given_back": _info("{queue} {job}: {job_type} waits again, unfinished"),
     "job_overdue": _warning(
         "{queue} {job}: {job_type} runs in a thread beyond its timeout of {timeout_ms:duration},"

@@ -19,6 +19,7 @@ COUNTED = frozenset(
         "job_retrying",
         "job_postponed",
         "job_rate_limited",
+        "job_waits_for_children",
         "job_given_back",
     }
 )

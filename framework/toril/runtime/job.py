@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from toril.declarations.child_failure import ChildFailure
 from toril.errors import InvalidData
 from toril.runtime.codec import decode_json, decode_opts
 
@@ -16,8 +17,8 @@ class ParentLink:
 
     id: str
     queue: str
-    #: Whether this job's failure for good fails the parent too.
-    fail_parent: bool = True
+    #: What this job's failure for good means to the parent.
+    on_failure: ChildFailure = ChildFailure.FAIL
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -66,10 +66,15 @@ class GivenBack:
 
 @dataclass(frozen=True, slots=True)
 class MovedToWaitingChildren:
-    """Waits for the children it added while it ran; no attempt is spent."""
+    """Waits for the children it added while it ran; no attempt is spent.
+
+    When none is pending any more it is ready to run again at once. The second time in a row that
+    `has_added` none and none is pending, it is refused: it would run for ever.
+    """
 
     id: str
     fence: int = 0
+    has_added: bool = False
 
 
 Settlement = Completed | Failed | Retried | Postponed | GivenBack | MovedToWaitingChildren

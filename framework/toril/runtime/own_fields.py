@@ -7,6 +7,8 @@ from __future__ import annotations
 
 #: On a job: `TOKEN#ATS`, written at each claim: who runs it, and which start of it this is.
 OWNER = "t:o"
+#: On a job that would wait for children when none was pending: which start of it that was.
+WAITED_IN_VAIN = "t:w"
 #: On a job that is a step: its flow's name.
 FLOW = "t:f"
 #: On a job that is a step: the run's id.

@@ -19,7 +19,7 @@ from toril.runtime.sender import AsyncSender
 from toril.runtime.states import JobState
 from toril.runtime.sync_sender import SyncSender
 
-_CHILD_FAILED = re.compile(r"child (\S+) failed")
+_CHILD_FAILED = re.compile(r"child (\S+) failed(?:: .*)?", re.DOTALL)
 
 #: How a step's job state is called in a run.
 _STEP_STATES = {

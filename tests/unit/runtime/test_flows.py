@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toril.declarations.child_failure import ChildFailure
 from toril.declarations.flow import Flow, Step
 from toril.declarations.job_type import JobType, Retry
 from toril.declarations.pipeline import Pipeline
@@ -107,7 +108,9 @@ def test_a_step_is_a_job_of_its_type_that_knows_its_run() -> None:
 
     assert orders.opts["attempts"] == 4
     assert (orders.priority, orders.timestamp_ms) == (3, NOW)
-    assert orders.parent == ParentLink(id="run1.report", queue="reports", fail_parent=True)
+    assert orders.parent == ParentLink(
+        id="run1.report", queue="reports", on_failure=ChildFailure.FAIL
+    )
     assert orders.own == {"t:f": "daily", "t:r": "run1", "t:s": "orders"}
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from toril.declarations.backoff import MAX_DELAY_MS
+from toril.declarations.child_failure import ChildFailure
 from toril.errors import AddError
 from toril.runtime.call import Call
-from toril.runtime.codec import encode_json, encode_opts, validate_job_id
+from toril.runtime.codec import LONG_NAMES, encode_json, encode_opts, validate_job_id
 from toril.runtime.job import NewJob, ParentLink
 from toril.runtime.keys import QueueKeys
 from toril.runtime.own_fields import JOB_FIELDS
@@ -17,6 +18,14 @@ from toril.runtime.packing import pack
 
 #: BullMQ's bound: a priority and the order within it share the 53 bits of a score.
 MAX_PRIORITY = 2**21 - 1
+
+#: By which BullMQ's scripts know what to do with a failed child's parent; to wait is none.
+_FLAGS = {
+    ChildFailure.FAIL: "fpof",
+    ChildFailure.IGNORE: "idof",
+    ChildFailure.CONTINUE: "cpof",
+    ChildFailure.REMOVE: "rdof",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +72,9 @@ def _pack_job(prefix: str, job: NewJob, queue: int) -> tuple[Any, ...]:
         parent_key = parent_queue.job(job.parent.id)
         parent = _encode_parent(job.parent, parent_queue)
         opts["parent"] = {"id": job.parent.id, "queue": parent_queue.qualified_name}
-        if job.parent.fail_parent:
-            opts["failParentOnFailure"] = True
+        flag = _FLAGS.get(job.parent.on_failure)
+        if flag is not None:
+            opts[LONG_NAMES[flag]] = True
     return (
         queue,
         job.id,
@@ -94,6 +104,12 @@ def _check_job(job: NewJob) -> None:
         raise AddError(f"{where}: expected a delay of at most ten years, got {job.delay_ms} ms")
     if not job.name:
         raise AddError(f"{where} has no name")
+    if job.parent is not None and ":" in job.parent.id:
+        # Scripts find a parent's id behind the last colon of its key.
+        raise AddError(
+            f"{where} cannot be a child of {job.parent.id!r}, whose id holds ':' as a schedule's "
+            "jobs have; have that job add one that has children, or schedule a flow"
+        )
     unknown = job.own.keys() - JOB_FIELDS
     if unknown:
         raise AddError(
@@ -115,8 +131,9 @@ def _complete_opts(job: NewJob) -> dict[str, Any]:
 
 def _encode_parent(parent: ParentLink, queue: QueueKeys) -> bytes:
     link: dict[str, Any] = {"id": parent.id, "queueKey": queue.qualified_name}
-    if parent.fail_parent:
-        link["fpof"] = True
+    flag = _FLAGS.get(parent.on_failure)
+    if flag is not None:
+        link[flag] = True
     return encode_json(link, "parent")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,13 +28,16 @@ MAX_BATCH = 1000
 
 #: Codes of a settlement.
 SETTLED = 0
-NO_CHILDREN = 1
+#: It was to wait for children and none was pending: it is ready to run again.
+RUNS_AGAIN = 1
 JOB_MISSING = -1
 LOCK_MISSING = -2
 NOT_ACTIVE = -3
 CHILDREN_PENDING = -4
 LOCK_FOREIGN = -6
 CHILDREN_FAILED = -9
+#: It would wait for children, and has none, again.
+NO_CHILDREN = -12
 #: A key of the job's, or of its parent's, holds something else; the job stalls and runs again.
 KEY_BROKEN = -100
 
@@ -50,6 +53,8 @@ class SettledAndClaimed:
     rate_limit_ms: int = 0
     #: When the earliest delayed job is due; asked only when fewer jobs came than were wanted.
     next_due_ms: int | None = None
+    #: Of outcomes refused for a failed child, by their number: which one, and why it failed.
+    failed_children: Mapping[int, str] = field(default_factory=dict)
 
 
 def settle_and_claim(
@@ -69,12 +74,13 @@ def settle_and_claim(
     packed = pack([_pack_outcome(outcome) for outcome in outcomes])
 
     def parse(reply: bytes) -> SettledAndClaimed:
-        codes, jobs, rate_limit_ms, due_ms = unpack(reply)
+        codes, jobs, rate_limit_ms, due_ms, failed = unpack(reply)
         return SettledAndClaimed(
             list(codes),
             read_started(keys.queue, jobs, owner=owner, now_ms=now_ms),
             int(rate_limit_ms),
             to_integer(due_ms) if due_ms >= 0 else None,
+            {int(n) - 1: _describe_child(key, reason) for n, key, reason in failed},
         )
 
     return Call(
@@ -97,8 +103,8 @@ def _pack_outcome(outcome: Settlement) -> tuple[Any, ...]:
             return (4, id, fence, until_ms)
         case GivenBack(id, limit_ms, fence):
             return (5, id, fence, limit_ms)
-        case MovedToWaitingChildren(id, fence):
-            return (6, id, fence)
+        case MovedToWaitingChildren(id, fence, has_added):
+            return (6, id, fence, has_added)
 
 
 def _pack_keep(keep: KeepRule) -> tuple[int, int]:
@@ -106,6 +112,12 @@ def _pack_keep(keep: KeepRule) -> tuple[int, int]:
         -1 if keep.count is None else keep.count,
         -1 if keep.age_ms is None else keep.age_ms,
     )
+
+
+def _describe_child(key: bytes, reason: bytes) -> str:
+    """Begins as BullMQ words it in `defa`."""
+    text = f"child {key.decode('utf-8', 'replace')} failed"
+    return f"{text}: {reason.decode('utf-8', 'replace')}" if reason else text
 
 
 def _clean(reason: str) -> bytes:

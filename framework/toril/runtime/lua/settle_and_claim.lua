@@ -11,9 +11,11 @@
   ARGV[5] wanted         how many jobs to claim
   ARGV[6] outcomes       msgpack, a list of {kind, id, fence, what the kind takes...}
   Returns msgpack {a code per outcome, claimed jobs {id, fields, attempts started, children's
-          results or false}, rate limit in ms, when the next delayed job is due or -1}.
-          Codes: 0 done, 1 no children to wait for, -1 no job, -2 no lock, -3 not active,
-          -4 children pending, -6 another's lock or a later start, -9 failed children,
+          results or false}, rate limit in ms, when the next delayed job is due or -1, {number,
+          child, its reason} for each outcome with code -9}.
+          Codes: 0 done, 1 no child is pending so it runs again, -1 no job, -2 no lock,
+          -3 not active, -4 children pending, -6 another's lock or a later start, -9 failed
+          children, -12 no children to wait for again,
           -100 a key it needs is not of the type it should be: still active, its lock given up
   Events: completed, failed, retries-exhausted, waiting, delayed, waiting-children, active, drained;
           those of parents and of a job that waited for a deduplication id
@@ -35,7 +37,7 @@ local outcomes = cmsgpack.unpack(ARGV[6])
 q.defers_marks = true
 -- Before all else: it needs no memory, and after a first write a full server lets the others pass.
 trim_events(q)
-local codes, has_finished = settle(q, outcomes, owner.token, now_ms)
+local codes, has_finished, failed = settle(q, outcomes, owner.token, now_ms)
 promote_due(q, now_ms)
 local jobs, limit_ms, due_ms = {}, 0, nil
 if wanted > 0 then
@@ -56,4 +58,4 @@ elseif has_finished and limit_ms == 0 and not due_ms
 then
   emit(q, 'drained')
 end
-return cmsgpack.pack({ codes, jobs, limit_ms, due_ms or -1 })
+return cmsgpack.pack({ codes, jobs, limit_ms, due_ms or -1, failed })

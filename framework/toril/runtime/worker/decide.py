@@ -15,13 +15,14 @@ from toril.declarations.backoff import (
 )
 from toril.declarations.job_type import Keep, Retry
 from toril.declarations.units import parse_duration_ms
-from toril.errors import Delay, InvalidData, RateLimited, Unrecoverable
+from toril.errors import Delay, InvalidData, RateLimited, Unrecoverable, WaitForChildren
 from toril.runtime.codec import encode_json, resolve_keep, to_integer
 from toril.runtime.job import StoredJob
 from toril.runtime.outcomes import (
     Completed,
     Failed,
     GivenBack,
+    MovedToWaitingChildren,
     Postponed,
     Retried,
     Settlement,
@@ -66,11 +67,16 @@ def decide_failure(
     now_ms: int,
     random_unit: float,
     factories: Mapping[str, WaitFactory] = BUILTIN_BACKOFFS,
+    has_added_children: bool = False,
 ) -> Settlement:
     """Turns what a run raised into a retry, a pause, a hand-back or the end.
 
     `random_unit` in 0..1 decides the backoff's jitter.
     """
+    if isinstance(error, WaitForChildren):
+        return MovedToWaitingChildren(
+            id=job.id, fence=job.attempts_started, has_added=has_added_children
+        )
     try:
         if isinstance(error, RateLimited):
             limit_ms = max(read_span_ms(error.retry_after), SHORTEST_LIMIT_MS)

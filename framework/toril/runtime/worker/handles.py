@@ -7,12 +7,17 @@ import concurrent.futures
 import threading
 from collections.abc import Coroutine, Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from toril.runtime.codec import to_integer
 from toril.runtime.job import ClaimedJob
 from toril.runtime.own_fields import RUN
 from toril.runtime.schedules import read_tick_ms
+
+T = TypeVar("T")
+
+#: The data of a child that is added without any.
+_EMPTY: dict[str, Any] = {}
 
 
 class Reports(Protocol):
@@ -24,11 +29,21 @@ class Reports(Protocol):
 
     async def update_data(self, job: ClaimedJob, data: Any) -> None: ...
 
+    async def ignored_failures(self, job: ClaimedJob) -> dict[str, str]: ...
+
 
 class _Facts:
     """What both handles show; read once, computed when asked for."""
 
-    __slots__ = ("_job", "_reports", "attempts", "client", "data", "results")
+    __slots__ = (
+        "_job",
+        "_reports",
+        "attempts",
+        "client",
+        "data",
+        "has_added_children",
+        "results",
+    )
 
     def __init__(
         self,
@@ -46,6 +61,8 @@ class _Facts:
         self.attempts = attempts
         self.results = results
         self.client = client
+        #: Whether this run added any, or tried to.
+        self.has_added_children = False
 
     @property
     def id(self) -> str:
@@ -141,6 +158,20 @@ class RunningJob(_Facts):
         await self._reports.update_data(self._job, data)
         self.data = data
 
+    async def add_child(self, job_type: str, data: Any = _EMPTY, **options: Any) -> Any:
+        """Adds a job that this one can wait for; `options` as in `Client.add_child`."""
+        self.has_added_children = True
+        return await self.client.add_child(self, job_type, data, **options)
+
+    async def add_tree(self, tree: Any) -> Any:
+        """Adds a `toril.Tree` of jobs whose root this one can wait for."""
+        self.has_added_children = True
+        return await self.client.add_tree(tree, parent=self)
+
+    async def ignored_failures(self) -> dict[str, str]:
+        """Gives why children failed that this job goes on without, by their ids."""
+        return await self._reports.ignored_failures(self._job)
+
 
 class RunningThreadJob(_Facts):
     """The handle of a plain function: the same names, blocking."""
@@ -169,10 +200,24 @@ class RunningThreadJob(_Facts):
         self._wait(self._reports.update_data(self._job, data))
         self.data = data
 
-    def _wait(self, sending: Coroutine[Any, Any, None]) -> None:
-        future: concurrent.futures.Future[None]
+    def add_child(self, job_type: str, data: Any = _EMPTY, **options: Any) -> Any:
+        """Adds a job that this one can wait for; `options` as in `Client.add_child`."""
+        self.has_added_children = True
+        return self.client.add_child(self, job_type, data, **options)
+
+    def add_tree(self, tree: Any) -> Any:
+        """Adds a `toril.Tree` of jobs whose root this one can wait for."""
+        self.has_added_children = True
+        return self.client.add_tree(tree, parent=self)
+
+    def ignored_failures(self) -> dict[str, str]:
+        """Gives why children failed that this job goes on without, by their ids."""
+        return self._wait(self._reports.ignored_failures(self._job))
+
+    def _wait(self, sending: Coroutine[Any, Any, T]) -> T:
+        future: concurrent.futures.Future[T]
         future = asyncio.run_coroutine_threadsafe(sending, self._loop)
-        future.result()
+        return future.result()
 
 
 def _instant(ms: int) -> datetime:

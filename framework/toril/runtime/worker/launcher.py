@@ -173,6 +173,8 @@ class Launcher:
                 now_ms=self._ground.clock.now_ms(),
                 random_unit=random.random(),
                 factories=self._backoffs,
+                has_added_children=execution.handle is not None
+                and execution.handle.has_added_children,
             )
         except Exception as fault:  # noqa: BLE001 - an error whose own class is broken
             text = f"{type(error).__name__}, which cannot be described: {type(fault).__name__}"

@@ -8,7 +8,14 @@ from typing import Any
 from toril.clock import Clock
 from toril.plugins.observers import Observers
 from toril.runtime.job import ClaimedJob, NewJob
-from toril.runtime.outcomes import Completed, Failed, GivenBack, Postponed, Retried
+from toril.runtime.outcomes import (
+    Completed,
+    Failed,
+    GivenBack,
+    MovedToWaitingChildren,
+    Postponed,
+    Retried,
+)
 from toril.runtime.worker.execution import Execution
 
 #: Takes an event's stable name and its fields; `runner/log_lines.py` words it.
@@ -51,7 +58,7 @@ class News:
 
     def settled(self, execution: Execution) -> None:
         """One of `job_completed job_failed job_retrying job_postponed job_rate_limited
-        job_given_back`, with `run_ms`."""
+        job_waits_for_children job_given_back`, with `run_ms`."""
         outcome = execution.outcome
         if isinstance(outcome, Completed):
             if self._watches_completed:
@@ -75,6 +82,8 @@ class News:
             self._tell("job_postponed", execution, until_ms=outcome.until_ms, run_ms=run_ms)
         elif isinstance(outcome, GivenBack) and outcome.limit_ms:
             self._tell("job_rate_limited", execution, limit_ms=outcome.limit_ms, run_ms=run_ms)
+        elif isinstance(outcome, MovedToWaitingChildren):
+            self._tell("job_waits_for_children", execution, run_ms=run_ms)
         else:
             self._tell("job_given_back", execution, run_ms=run_ms)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from toril.errors import PayloadTooLarge
+from toril.runtime.calls.children import ChildStand
 from toril.runtime.calls.jobs import add_log, update_data, update_progress
+from toril.runtime.children import read_children
 from toril.runtime.codec import encode_json, to_integer
 from toril.runtime.job import ClaimedJob
 from toril.runtime.own_fields import STEP_DATA
@@ -51,3 +53,8 @@ class QueueReports:
         # Data that a processor wrote is not to be made from the step's template again.
         settles = (STEP_DATA,) if _STEP_DATA in job.fields else ()
         await self._outbox.send(update_data(self._keys, job.id, encoded, settles=settles))
+
+    async def ignored_failures(self, job: ClaimedJob) -> dict[str, str]:
+        """Gives why children failed that the job goes on without, by their ids."""
+        ignored = await read_children(self._outbox.send, self._keys, job.id, [ChildStand.IGNORED])
+        return {child.id: child.reason or "" for child in ignored}

@@ -11,12 +11,13 @@ from toril.runtime.calls.claim import Owner
 from toril.runtime.calls.settle import (
     CHILDREN_FAILED,
     CHILDREN_PENDING,
+    NO_CHILDREN,
     SettledAndClaimed,
     settle_and_claim,
 )
 from toril.runtime.connection import is_dead_connection, is_temporary
 from toril.runtime.job import ClaimedJob
-from toril.runtime.outcomes import Completed, Settlement
+from toril.runtime.outcomes import Completed, MovedToWaitingChildren, Settlement
 from toril.runtime.worker.decide import DEFAULT_KEEP, fail
 from toril.runtime.worker.execution import Execution
 from toril.runtime.worker.ground import Ground
@@ -25,11 +26,16 @@ from toril.runtime.worker.served_queue import Doubt, ServedQueue
 #: Calls in flight: the server works on one while Python works on the jobs of the other.
 LANES = 2
 
-#: Why a parent cannot complete; Redis has changed nothing.
+#: Why a parent cannot end as it would; Redis has changed nothing.
 _CHILDREN_TEXTS = {
-    CHILDREN_PENDING: "the job has children that are not done, so it cannot complete",
+    CHILDREN_PENDING: "the job has children that are not done, so it cannot complete; "
+    "raise WaitForChildren to run again when they are",
     CHILDREN_FAILED: "the job has failed children, so it cannot complete",
+    NO_CHILDREN: "the job waits for children and has none; add them before raising WaitForChildren",
 }
+
+#: Outcomes that depend on how children ended.
+_NEEDS_CHILDREN = (Completed, MovedToWaitingChildren)
 
 
 @dataclass(slots=True)
@@ -125,11 +131,11 @@ class Rounds:
     def _hand_out(self, part: _Part, reply: SettledAndClaimed) -> None:
         served = part.served
         self._ground.outage.over()
-        for execution, code in zip(part.outcomes, reply.codes, strict=True):
+        for n, (execution, code) in enumerate(zip(part.outcomes, reply.codes, strict=True)):
             if code >= 0:
                 self._ground.news.settled(execution)
             else:
-                self._take_refusal(execution, code)
+                self._take_refusal(execution, code, reply.failed_children.get(n))
         served.return_slots(part.claim)
         if part.claim:
             served.note_limit(reply.rate_limit_ms)
@@ -140,9 +146,9 @@ class Rounds:
         for job in reply.jobs:
             self._deliver(served, job)
 
-    def _take_refusal(self, execution: Execution, code: int) -> None:
-        if code in _CHILDREN_TEXTS and isinstance(execution.outcome, Completed):
-            execution.outcome = _fail_parent(execution, code)
+    def _take_refusal(self, execution: Execution, code: int, child: str | None) -> None:
+        if code in _CHILDREN_TEXTS and isinstance(execution.outcome, _NEEDS_CHILDREN):
+            execution.outcome = _fail_parent(execution, child or _CHILDREN_TEXTS[code])
             execution.served.ended.append(execution)
             self._ground.work.set()
         else:
@@ -163,7 +169,7 @@ class Rounds:
             self._ground.news.unsettled(part.outcomes[0], error)
 
 
-def _fail_parent(execution: Execution, code: int) -> Settlement:
-    error = Unrecoverable(_CHILDREN_TEXTS[code])
+def _fail_parent(execution: Execution, reason: str) -> Settlement:
+    error = Unrecoverable(reason)
     keep = DEFAULT_KEEP if execution.plan is None else execution.plan.job_type.keep
     return fail(execution.job, error, attempts=execution.attempt, keep=keep)

@@ -7,6 +7,7 @@ import json
 import msgpack
 import pytest
 
+from toril.declarations.child_failure import ChildFailure
 from toril.errors import AddError, InvalidData, InvalidJobId
 from toril.runtime.calls.add import Added, add_jobs
 from toril.runtime.job import NewJob, ParentLink
@@ -44,7 +45,7 @@ def test_options_hold_what_bullmqs_tools_read_there() -> None:
 
 
 def test_a_child_names_its_parent_twice() -> None:
-    link = ParentLink(id="p", queue="reports", fail_parent=False)
+    link = ParentLink(id="p", queue="reports", on_failure=ChildFailure.WAIT)
 
     (one,) = sent(job(parent=link))
 

@@ -42,7 +42,7 @@ def call(**more):
         (Retried("a", 100, "boom", b"[]"), [3, b"a", 0, 100, b"boom", b"[]"]),
         (Postponed("a", NOW), [4, b"a", 0, NOW]),
         (GivenBack("a", 5), [5, b"a", 0, 5]),
-        (MovedToWaitingChildren("a"), [6, b"a", 0]),
+        (MovedToWaitingChildren("a", has_added=True), [6, b"a", 0, True]),
     ],
 )
 def test_an_outcome_is_packed_with_what_its_kind_takes(outcome, packed: list) -> None:
@@ -58,7 +58,9 @@ def test_arguments_stand_in_the_scripts_order() -> None:
 
 def test_a_reply_is_read_into_jobs() -> None:
     fields = [b"name", b"sync", b"ats", b"1"]
-    reply = msgpack.packb([[0, -6], [[b"a", fields, 2, [b"k", b"1"]]], 0, -1])
+    reply = msgpack.packb(
+        [[0, -6], [[b"a", fields, 2, [b"k", b"1"]]], 0, -1, [[2, b"bull:orders:c", b"boom"]]]
+    )
 
     read = call().parse(reply)
 
@@ -66,10 +68,11 @@ def test_a_reply_is_read_into_jobs() -> None:
     assert (read.codes, read.rate_limit_ms, read.next_due_ms) == ([0, -6], 0, None)
     assert (job.attempts_started, job.processed_on_ms, job.processed_by) == (2, NOW, "w1")
     assert job.children_results == {"k": 1}
+    assert read.failed_children == {1: "child bull:orders:c failed: boom"}
 
 
 def test_an_empty_reply_is_read() -> None:
-    read = call().parse(msgpack.packb([{}, {}, 500, NOW]))
+    read = call().parse(msgpack.packb([{}, {}, 500, NOW, {}]))
 
     assert (read.codes, read.jobs, read.rate_limit_ms, read.next_due_ms) == ([], [], 500, NOW)
 

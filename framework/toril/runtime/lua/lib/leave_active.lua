@@ -37,7 +37,14 @@ local function give_back(q, job, outcome)
   end
 end
 
+-- A job whose children have all ended by now runs again, to see what became of them.
 local function wait_for_children(q, job, _, now_ms)
-  redis.call('ZADD', q.waiting_children, now_ms, job.id)
-  emit(q, 'waiting-children', 'jobId', job.id, 'prev', 'active')
+  if job.has_children then
+    redis.call('ZADD', q.waiting_children, now_ms, job.id)
+    emit(q, 'waiting-children', 'jobId', job.id, 'prev', 'active')
+  else
+    redis.call('HSET', job.key, 't:w', job.started)
+    push_back(q, job.id, job.priority)
+    emit(q, 'waiting', 'jobId', job.id, 'prev', 'active')
+  end
 end

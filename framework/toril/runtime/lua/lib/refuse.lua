@@ -8,12 +8,24 @@ local function refuse_for_children(job)
   return redis.call('EXISTS', job.key .. ':unsuccessful') == 1 and -9 or 0
 end
 
--- What keeps a job from waiting for children, or 0: -9 some failed, 1 none to wait for.
-local function refuse_to_wait(job)
+-- What keeps a job from waiting for children, or 0: -9 some failed, -12 none to wait for, again.
+local function refuse_to_wait(job, has_added)
   if redis.call('EXISTS', job.key .. ':unsuccessful') == 1 then
     return -9
   end
-  return redis.call('EXISTS', job.key .. ':dependencies') == 0 and 1 or 0
+  job.has_children = redis.call('EXISTS', job.key .. ':dependencies') == 1
+  if job.has_children or has_added then
+    return 0
+  end
+  local in_vain = tonumber(redis.call('HGET', job.key, 't:w'))
+  return in_vain and in_vain == job.started - 1 and -12 or 0
+end
+
+-- The child for which a job was refused with -9, and why that one failed.
+local function failed_child(job)
+  local child = redis.call('ZRANGE', job.key .. ':unsuccessful', 0, 0)[1]
+  local reason = redis.pcall('HGET', child, 'failedReason')
+  return child, type(reason) == 'string' and reason or ''
 end
 
 -- Whether the token may settle this start of the job, or 0.

@@ -25,13 +25,13 @@ local function settle_one(q, outcome, lock, token, may_have_children, now_ms)
   if kind == COMPLETED and (may_have_children or q.has_requeued) then
     code = refuse_for_children(job)
   elseif kind == MOVED then
-    code = refuse_to_wait(job)
+    code = refuse_to_wait(job, outcome[4])
   end
   if code == 0 then
     code = refuse_for_owner(job, token, fence)
   end
   if code ~= 0 then
-    return code
+    return code, code == -9 and { failed_child(job) }
   end
   q.unlocked[#q.unlocked + 1] = job.key .. ':lock'
   if redis.call('LREM', q.active, -1, job.id) == 0 then
@@ -39,26 +39,29 @@ local function settle_one(q, outcome, lock, token, may_have_children, now_ms)
   end
   q.taken_out = job.id
   MOVES[kind](q, job, outcome, now_ms)
-  return 0
+  return kind == MOVED and not job.has_children and 1 or 0
 end
 
--- Settles each outcome by itself: one that is refused, or breaks on a key that is not of its type,
--- does not hold up the others. Gives a code for each, and whether any job finished.
+-- Settles each outcome by itself: a refused one, or one that breaks on a key not of its type, does
+-- not hold up the others. Gives a code for each, whether any job finished, and the failed children.
 local function settle(q, outcomes, token, now_ms)
-  local codes, settled, has_finished = {}, {}, false
+  local codes, settled, has_finished, failed = {}, {}, false, {}
   if #outcomes == 0 then
-    return codes, false
+    return codes, false, failed
   end
   q.kept, q.unlocked = {}, {}
   local locks, may_have_children = look_ahead(q, outcomes)
   for i, outcome in ipairs(outcomes) do
     q.taken_out = nil
-    local ran, code = pcall(settle_one, q, outcome, locks[i], token, may_have_children, now_ms)
+    local ran, code, child = pcall(settle_one, q, outcome, locks[i], token, may_have_children, now_ms)
     if not ran and q.taken_out then
       redis.call('RPUSH', q.active, q.taken_out)
     end
     codes[i] = ran and code or -100
-    if codes[i] == 0 then
+    if codes[i] == -9 then
+      failed[#failed + 1] = { i, child[1], child[2] }
+    end
+    if codes[i] >= 0 then
       settled[#settled + 1] = outcome[2]
       has_finished = has_finished or outcome[1] <= FAILED
     end
@@ -73,5 +76,5 @@ local function settle(q, outcomes, token, now_ms)
   if q.has_delayed then
     mark_delay(q)
   end
-  return codes, has_finished
+  return codes, has_finished, failed
 end
