@@ -1,10 +1,11 @@
-"""Replies of adds that never arrive: the connection is reset once the server has done its part."""
+"""Replies that never arrive: the connection is reset once the server has done its part."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,15 @@ from tests.proxy import Proxy
 
 from toril.client import Client
 from toril.declarations.flow import Flow, Step
-from toril.declarations.job_type import Keep, KeepRule
-from toril.runtime.connection import connect_sync
+from toril.declarations.job_type import Keep, KeepRule, Retry
+from toril.runtime.connection import connect, connect_sync
 from toril.runtime.fsck import check_queue
 from toril.runtime.scripts import load_script
 from toril.runtime.sync_sender import SyncSender
 from toril.sync_client import SyncClient
 
 ADD = load_script("add").sha.encode()
+SETTLE = load_script("settle_and_claim").sha.encode()
 
 
 @pytest.fixture
@@ -33,15 +35,21 @@ async def proxy(server: Any, tmp_path: Path) -> AsyncIterator[Proxy]:
 
 
 @pytest.fixture
-async def rig(rig: Any) -> Any:
-    """The rig, with jobs that echo, and a flow of three of them."""
+async def rig(rig: Any, proxy: Proxy) -> AsyncIterator[Any]:
+    """The rig, with jobs that echo, some at the second attempt, and a flow of three of them."""
     rig.runs = []
 
     def echo(job: Any) -> Any:
         rig.runs.append(job.id)
         return job.data
 
+    def flaky(job: Any) -> Any:
+        if job.attempt < 2:
+            raise ConnectionError("away")
+        return echo(job)
+
     rig.job(echo, run_in="async")
+    rig.job(flaky, "flaky", run_in="async", retry=Retry(attempts=3))
     rig.job(echo, "gone", run_in="async", keep=Keep(completed=KeepRule(count=0)))
     steps = [Step(name="a", job="sync"), Step(name="b", job="sync")]
     steps.append(Step(name="sum", job="sync", needs=("a", "b")))
@@ -49,7 +57,9 @@ async def rig(rig: Any) -> Any:
     object.__setattr__(rig.pipeline, "flows", {"report": flow})
     # A script that the server knows is sent by its name, which the proxy looks for.
     await rig.redis.script_load(load_script("add").source)
-    return rig
+    yield rig
+    # While the proxy still lets its workers say good-bye.
+    await rig.close()
 
 
 Ask = Callable[..., Any]
@@ -71,6 +81,14 @@ async def ask(request: pytest.FixtureRequest, rig: Any, proxy: Proxy) -> AsyncIt
 
     yield call
     redis.close()
+
+
+def start_behind(rig: Any, proxy: Proxy) -> None:
+    """Starts a worker whose every connection goes through the proxy."""
+    rig.start(
+        sender=rig.own_sender(proxy.url),
+        connect_blocking=lambda: connect(proxy.url, blocking=True),
+    )
 
 
 async def count_jobs(rig: Any) -> int:
@@ -177,3 +195,72 @@ async def test_threads_that_add_at_once_lose_replies_and_double_nothing(
     assert proxy.lost == 3
     assert all(handle.created for handle in handles)
     assert await count_jobs(rig) == 40
+
+
+async def count_events(rig: Any, *names: bytes) -> Counter[bytes]:
+    events = await rig.redis.xrange(rig.keys().events)
+    return Counter(fields[b"jobId"] for _, fields in events if fields[b"event"] in names)
+
+
+@pytest.mark.parametrize("keep", [None, 0], ids=["kept", "removed"])
+@pytest.mark.parametrize("fails", [False, True], ids=["completed", "failed"])
+async def test_a_settlement_whose_reply_is_lost_is_told_once(
+    rig: Any, proxy: Proxy, wait_until: Any, fails: bool, keep: int | None
+) -> None:
+    release = asyncio.Event()
+
+    async def end(job: Any) -> None:
+        await release.wait()
+        if fails:
+            raise ValueError("no such user")
+
+    rule = Keep(completed=KeepRule(count=keep), failed=KeepRule(count=keep))
+    rig.job(end, "end", keep=rule)
+    job_id = await rig.add(name="end")
+    start_behind(rig, proxy)
+    await wait_until(lambda: rig.said("job_started"))
+
+    proxy.lose_reply(lambda request: SETTLE in request and job_id.encode() in request)
+    release.set()
+
+    await wait_until(lambda: rig.said("job_failed" if fails else "job_completed"))
+    assert proxy.lost == 1
+    assert await count_events(rig, b"completed", b"failed") == {job_id.encode(): 1}
+    assert not rig.said("lock_lost")
+    assert not rig.said("call_failed")
+
+
+@pytest.mark.parametrize("ask", ["async"], indirect=True)
+async def test_replies_lost_again_and_again_leave_each_job_one_outcome_and_no_stall(
+    rig: Any, proxy: Proxy, ask: Ask, wait_until: Any
+) -> None:
+    rig.queue("orders", concurrency=10)
+    start_behind(rig, proxy)
+
+    async def lose() -> None:
+        for lost in range(8):
+            proxy.lose_reply(SETTLE)
+            await wait_until(lambda: proxy.lost > lost, within="15s")  # noqa: B023
+
+    losing = asyncio.create_task(lose())
+    for n in range(10):
+        await ask("add_many", "sync", [{"n": n}] * 10)
+        await ask("add_many", "flaky", [{"n": n}] * 10)
+        await ask("start_flow", "report", {})
+    keys = rig.keys()
+
+    async def is_done() -> bool:
+        return bool(await rig.redis.zcard(keys.completed) == 230)
+
+    await wait_until(is_done, within="15s")
+    await losing
+
+    told = await count_events(rig, b"completed", b"failed")
+    assert set(told.values()) == {1}
+    assert len(told) == 230
+    for job_id in told:
+        job = await rig.stored(job_id.decode())
+        assert (job.attempts_made, job.stalled_count) == (2 if job.name == "flaky" else 1, 0)
+        assert job.attempts_started == job.attempts_made
+    assert not rig.said("lock_lost")
+    assert await check_queue(rig.sender, keys) == []
