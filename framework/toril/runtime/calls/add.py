@@ -10,6 +10,7 @@ from toril.declarations.backoff import MAX_DELAY_MS
 from toril.declarations.child_failure import ChildFailure
 from toril.errors import AddError
 from toril.runtime.call import Call
+from toril.runtime.calls.deduplication import pack_deduplication
 from toril.runtime.codec import LONG_NAMES, encode_json, encode_opts, validate_job_id
 from toril.runtime.job import NewJob, ParentLink
 from toril.runtime.keys import QueueKeys
@@ -30,7 +31,10 @@ _FLAGS = {
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """A job that is stored now, `created` by this call or there before."""
+    """A job that is stored now, `created` by this call or there before.
+
+    For a job that deduplication kept out it is the one that stands for it.
+    """
 
     id: str
     created: bool
@@ -67,6 +71,10 @@ def _pack_job(prefix: str, job: NewJob, queue: int) -> tuple[Any, ...]:
     parent_key: str | bool = False
     parent: bytes | bool = False
     opts = _complete_opts(job)
+    more = [part for item in job.own.items() for part in item]
+    dedup = pack_deduplication(job)
+    if dedup:
+        more += ["deid", opts["deduplication"]["id"]]
     if job.parent is not None:
         parent_queue = QueueKeys(prefix, job.parent.queue)
         parent_key = parent_queue.job(job.parent.id)
@@ -88,16 +96,15 @@ def _pack_job(prefix: str, job: NewJob, queue: int) -> tuple[Any, ...]:
         job.waits_for_children,
         parent_key,
         parent,
-        [part for item in job.own.items() for part in item],
+        more,
         job.is_id_new,
+        dedup,
     )
 
 
 def _check_job(job: NewJob) -> None:
     validate_job_id(job.id)
     where = f"job {job.id!r}"
-    if "deduplication" in job.opts or "de" in job.opts:
-        raise AddError(f"{where} asks for deduplication, not available in this version of Toril")
     if not 0 <= job.priority <= MAX_PRIORITY:
         raise AddError(f"{where}: expected a priority of 0 to {MAX_PRIORITY}, got {job.priority}")
     if not 0 <= job.delay_ms <= MAX_DELAY_MS:
@@ -142,10 +149,23 @@ def _reply_parser(jobs: Sequence[NewJob]) -> Callable[[Any], list[Added]]:
 
     def parse(reply: Any) -> list[Added]:
         if isinstance(reply, list):
-            raise _refusal(jobs[int(reply[1]) - 1], int(reply[0]))
+            flags, *others = reply
+            if isinstance(flags, int):
+                raise _refusal(jobs[int(others[0]) - 1], flags)
+            return _read_stand_ins(ids, flags, others)
         return [Added(job_id, flag == 0x31) for job_id, flag in zip(ids, reply, strict=True)]
 
     return parse
+
+
+def _read_stand_ins(ids: Sequence[str], flags: bytes, others: Sequence[bytes]) -> list[Added]:
+    stand_ins = iter(others)
+    return [
+        Added(next(stand_ins).decode("utf-8", "replace"), False)
+        if flag == 0x32
+        else Added(job_id, flag == 0x31)
+        for job_id, flag in zip(ids, flags, strict=True)
+    ]
 
 
 def _refusal(job: NewJob, code: int) -> AddError:

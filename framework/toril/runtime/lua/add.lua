@@ -6,12 +6,14 @@
   ARGV[1] now_ms
   ARGV[2] jobs           msgpack, a list of {queue's number in KEYS, id, name, data, opts, timestamp,
                          delay, priority, lifo, waits_for_children, parent_key, parent, more,
-                         is_id_new}
+                         is_id_new, dedup}; dedup: false or {id, ttl or 0, extend, replace, keep_last,
+                         reschedule}
   ARGV[3] since_ms       of a call made again because its reply was lost: when it was made first;
                          else 0
-  Returns a text with 1 for each job that was created, 0 for one that was there already;
+  Returns a text with 1 for each job that was created, 0 for one that was there already, 2 for one
+          that another job stands for; with any of these {the text, such another's id for each 2};
           or {-5 parent missing | -7 child of another parent, number of the job}, nothing written
-  Events: added, waiting, delayed, waiting-children, duplicated
+  Events: added, waiting, delayed, waiting-children, duplicated, deduplicated, removed
 ]]
 
 --- include lib/store_job
@@ -19,6 +21,7 @@
 --- include lib/delay
 --- include lib/release_parent
 --- include lib/added_before
+--- include lib/deduplicate
 
 local now_ms = tonumber(ARGV[1])
 local jobs = cmsgpack.unpack(ARGV[2])
@@ -26,18 +29,25 @@ local since_ms = tonumber(ARGV[3])
 
 local FIELDS = {
   'queue', 'id', 'name', 'data', 'opts', 'timestamp', 'delay', 'priority', 'lifo',
-  'waits_for_children', 'parent_key', 'parent', 'more', 'is_id_new',
+  'waits_for_children', 'parent_key', 'parent', 'more', 'is_id_new', 'dedup',
 }
+local RULE = { 'id', 'ttl', 'extend', 'replace', 'keep_last', 'reschedule' }
+
+local function name_fields(names, packed)
+  local named = {}
+  for i, name in ipairs(names) do
+    named[name] = packed[i]
+  end
+  return named
+end
 
 -- Names the fields of each job and finds out which exist already.
 local function prepare()
   local seen = {}
   for n, packed in ipairs(jobs) do
-    local job = {}
-    for i, name in ipairs(FIELDS) do
-      job[name] = packed[i]
-    end
+    local job = name_fields(FIELDS, packed)
     job.parent_key = job.parent_key or nil
+    job.dedup = job.dedup and name_fields(RULE, job.dedup)
     job.key = KEYS[job.queue] .. job.id
     job.exists = seen[job.key] or redis.call('EXISTS', job.key) == 1
     seen[job.key] = true
@@ -130,11 +140,24 @@ for number, count in pairs(counts) do
   redis.call('INCRBY', queue_at(KEYS[number]).id, count)
 end
 
-local answer = {}
+-- The job that stands for this one, or nil. What the list itself stored or replaced counts by now.
+local function find_stand_in(q, job)
+  if not job.dedup then
+    return nil
+  end
+  job.exists = redis.call('EXISTS', job.key) == 1
+  return not job.exists and deduplicate(q, job) or nil
+end
+
+local answer, stand_ins = {}, {}
 for n, job in ipairs(jobs) do
   local q = queue_at(KEYS[job.queue])
+  local stand_in = not job.is_added and find_stand_in(q, job)
   if job.is_added then
     answer[n] = '1'
+  elseif stand_in then
+    answer[n] = '2'
+    stand_ins[#stand_ins + 1] = stand_in
   elseif job.exists then
     if job.parent_key then
       adopt(q, job)
@@ -166,5 +189,9 @@ for _, job in ipairs(jobs) do
       release_if_done(job.key, now_ms)
     end
   end
+end
+if #stand_ins > 0 then
+  table.insert(stand_ins, 1, table.concat(answer))
+  return stand_ins
 end
 return table.concat(answer)

@@ -63,10 +63,6 @@ def test_the_reply_says_which_jobs_are_new() -> None:
     ("change", "sentence"),
     [
         ({"name": ""}, "job 'a' has no name"),
-        (
-            {"opts": {"deduplication": {"id": "x"}}},
-            "job 'a' asks for deduplication, not available in this version of Toril",
-        ),
         ({"priority": 2**21}, "job 'a': expected a priority of 0 to 2097151, got 2097152"),
         ({"priority": -1}, "job 'a': expected a priority of 0 to 2097151, got -1"),
         (
