@@ -9,7 +9,7 @@ from toril.cli.arguments import parse_data
 from toril.cli.connect import open_client
 from toril.cli.options import directory_option, format_option
 from toril.cli.output import print_json
-from toril.cli.waiting import check_wait, wait_options, warn_if_idle
+from toril.cli.waiting import check_wait, wait_options, waiting_for, warn_if_idle
 from toril.runtime.calls.add import MAX_PRIORITY
 
 
@@ -46,6 +46,7 @@ def _check_at(_ctx: click.Context, _param: click.Parameter, text: str | None) ->
 )
 @click.option(
     "--priority",
+    metavar="N",
     type=click.IntRange(0, MAX_PRIORITY),
     help="1 is the most urgent; 0 is none, ahead of all priorities.",
 )
@@ -73,14 +74,18 @@ def add(
     job's result is printed as JSON instead, and the exit code is 1 if the job failed.
     """
     check_wait(timeout, wait=wait)
+    if delay is not None and at is not None:
+        raise click.UsageError("--delay and --at cannot be given together")
     data = parse_data(words, text)
     with open_client() as client:
         handle = client.add(
             job_type, data, id=job_id, delay=delay, at=at, priority=priority, lifo=lifo
         )
         if wait:
-            warn_if_idle(client, [handle.queue])
-            print_json(handle.result(timeout))
+            with waiting_for(f"job {handle.id!r} of queue {handle.queue!r}"):
+                warn_if_idle(client, [handle.queue])
+                result = handle.result(timeout)
+            print_json(result)
         elif as_json:
             print_json({"id": handle.id, "queue": handle.queue, "created": handle.created})
         else:

@@ -10,8 +10,8 @@ from toril.cli.arguments import parse_data
 from toril.cli.connect import open_client
 from toril.cli.groups import NounGroup
 from toril.cli.options import directory_option, format_option
-from toril.cli.output import ANSWER_IS_NO, print_json, print_table
-from toril.cli.waiting import check_wait, wait_options, warn_if_idle
+from toril.cli.output import ANSWER_IS_NO, cut_text, print_json, print_table
+from toril.cli.waiting import check_wait, wait_options, waiting_for, warn_if_idle
 from toril.runtime.runs import RunView
 
 
@@ -49,8 +49,9 @@ def start(
         run = client.start_flow(name, inputs, run_id=run_id)
         if wait:
             steps = client.pipeline.flows[name].steps.values()
-            warn_if_idle(client, [client.pipeline.jobs[step.job].queue for step in steps])
-            view = run.wait(timeout)
+            with waiting_for(f"run {run.run!r} of flow {name!r}"):
+                warn_if_idle(client, [client.pipeline.jobs[step.job].queue for step in steps])
+                view = run.wait(timeout)
         elif as_json:
             view = run.state()
         else:
@@ -67,7 +68,7 @@ def _show(view: RunView, *, as_json: bool) -> None:
         return
     click.echo(f"run {view.run} of {view.flow} {view.state}")
     rows = [
-        (name, step.state, step.error or json.dumps(step.result, ensure_ascii=False))
+        (name, step.state, cut_text(step.error or json.dumps(step.result, ensure_ascii=False)))
         for name, step in view.steps.items()
     ]
     print_table(("step", "state", "result or error"), rows, empty="no step")

@@ -12,15 +12,12 @@ from toril.cli.connect import find_queue, open_client
 from toril.cli.groups import NounGroup
 from toril.cli.job_shape import describe_job
 from toril.cli.options import directory_option, format_option
-from toril.cli.output import make_printable, print_json, print_table
+from toril.cli.output import cut_text, make_printable, print_json, print_table
 from toril.errors import JobNotFound
 from toril.runtime.calls import jobs as job_calls
 from toril.runtime.calls.jobs import FoundJob
 from toril.runtime.states import JobState
 from toril.sync_client import SyncClient, SyncJobHandle
-
-#: Characters of an error in a list.
-SHOWN_ERROR = 80
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -61,9 +58,16 @@ def show(place: tuple[str, ...], as_json: bool) -> None:
 @click.argument("queue", metavar="QUEUE")
 @click.argument("state", metavar="STATE", type=click.Choice(STATES))
 @click.option(
-    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many."
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1, 1000),
+    default=20,
+    show_default=True,
+    help="How many.",
 )
-@click.option("--skip", type=click.IntRange(0), default=0, help="How many to pass over first.")
+@click.option(
+    "--skip", metavar="N", type=click.IntRange(0), default=0, help="How many to pass over first."
+)
 @directory_option
 @format_option
 def list_jobs(queue: str, state: str, limit: int, skip: int, as_json: bool) -> None:
@@ -80,7 +84,7 @@ def list_jobs(queue: str, state: str, limit: int, skip: int, as_json: bool) -> N
         print_json({"jobs": shapes})
         return
     rows = [
-        (s["id"], s["name"], s["attempts"], s["finished_at"] or s["added_at"], _cut(s["error"]))
+        (s["id"], s["name"], s["attempts"], s["finished_at"] or s["added_at"], cut_text(s["error"]))
         for s in shapes
     ]
     when = "finished" if wanted in (JobState.COMPLETED, JobState.FAILED) else "added"
@@ -166,20 +170,11 @@ def _act(
         found = find_job(client, place).job
         handle = client.job(found.queue, found.id)
         act(handle)
-        state = handle.state()
+        state = None if word == "removed" else handle.state().value
     if as_json:
-        print_json({"id": found.id, "queue": found.queue, "done": word, "state": state.value})
+        print_json({"id": found.id, "queue": found.queue, "done": word, "state": state})
     else:
         click.echo(f"{word} job {found.id!r} of queue {found.queue!r}")
-
-
-def _cut(error: str | None) -> str | None:
-    """Gives as much of an error as a row holds; `job show` tells it whole."""
-    if not error:
-        return None
-    first = error.splitlines()[0]
-    is_cut = len(first) > SHOWN_ERROR or first != error
-    return f"{first[:SHOWN_ERROR]}…" if is_cut else first
 
 
 def _format_value(value: Any) -> str:

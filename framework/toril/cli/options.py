@@ -22,7 +22,7 @@ def directory_option(command: F) -> F:
         metavar="DIR",
         expose_value=False,
         callback=_remember_directory,
-        help="The pipeline's directory; ./pipelines unless it is given.",
+        help="The pipeline's directory; ./pipelines, or the current one, unless it is given.",
     )(command)
 
 

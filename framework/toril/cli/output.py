@@ -20,6 +20,9 @@ ANSWER_IS_NO = 1
 WRONG_USAGE = 2
 NO_REDIS = 3
 
+#: Characters of an error or a result in a row.
+SHOWN_TEXT = 80
+
 #: The first class that fits decides.
 EXIT_CODES: Sequence[tuple[type[errors.TorilError], int]] = (
     (errors.RedisUnavailable, NO_REDIS),
@@ -76,6 +79,15 @@ def make_printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+def cut_text(text: str | None) -> str | None:
+    """Gives as much of a text as a row holds: its first line, and not all of a long one."""
+    if not text:
+        return None
+    first = text.splitlines()[0]
+    is_cut = len(first) > SHOWN_TEXT or first != text
+    return f"{first[:SHOWN_TEXT]}…" if is_cut else first
 
 
 def _format_cell(cell: object) -> str:

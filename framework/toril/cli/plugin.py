@@ -50,13 +50,14 @@ def show(name: str, as_json: bool) -> None:
     if as_json:
         print_json(shape)
         return
+    width = max(map(len, (*shape, *found.brought)))
     for key, value in shape.items():
         if key not in ("brought", "params") and value:
             text = ", ".join(value) if isinstance(value, list) else str(value)
-            click.echo(f"{key:<9} {make_printable(text)}")
+            click.echo(f"{key:<{width}}  {make_printable(text)}")
     for kind, brought in found.brought.items():
         for one in brought:
-            click.echo(f"{kind:<9} {one}{_format_params(shape['params'].get(one))}")
+            click.echo(f"{kind:<{width}}  {one}{_format_params(shape['params'].get(one))}")
 
 
 def load_plugins() -> PluginManager:

@@ -48,6 +48,7 @@ def _refuse_only(_ctx: click.Context, _param: click.Parameter, value: str | None
 )
 @click.option(
     "--processes",
+    metavar="N",
     type=click.IntRange(1, 256),
     default=1,
     show_default=True,

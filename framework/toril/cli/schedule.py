@@ -59,7 +59,13 @@ def list_schedules(as_json: bool) -> None:
 @schedule.command("next", short_help="Show the next ticks.")
 @click.argument("name", metavar="[SCHEDULE]", required=False)
 @click.option(
-    "-n", "count", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many."
+    "-n",
+    "count",
+    metavar="N",
+    type=click.IntRange(1, 1000),
+    default=10,
+    show_default=True,
+    help="How many.",
 )
 @directory_option
 @format_option

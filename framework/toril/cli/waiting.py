@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
 
 from toril.adding import read_timeout_s
+from toril.cli.output import ANSWER_IS_NO
 from toril.runtime.calls.queues import count_workers
 from toril.sync_client import SyncClient
 
@@ -45,6 +47,16 @@ def warn_if_idle(client: SyncClient, queues: Iterable[str]) -> None:
         click.echo(
             f"no worker serves {noun} {', '.join(idle)} now; start one with {where}", err=True
         )
+
+
+@contextmanager
+def waiting_for(what: str) -> Iterator[None]:
+    """Ends the command on Ctrl-C, saying what goes on without it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"\nno longer waiting for {what}; it goes on", err=True)
+        raise click.exceptions.Exit(ANSWER_IS_NO) from None
 
 
 def _check_timeout(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str | None:

@@ -16,6 +16,8 @@ from toril.errors import InvalidData
 
 #: References inside one schema are known; nothing is ever fetched.
 _NOTHING_ELSE: Registry[Any] = Registry()
+#: Misfits in one message.
+_TOLD = 5
 
 
 def make_data_validator(schema: Mapping[str, Any] | bool) -> Validator:
@@ -40,7 +42,7 @@ def check_data(schema: Mapping[str, Any] | bool | None, data: Any, what: str) ->
 class DataSchema:
     """A declared schema, compiled when it is first used.
 
-    `what` is the word for the data in messages: `data of job 'sync-orders'`.
+    `what` is the word for the data in messages, its noun first: `data of job 'sync-orders'`.
     """
 
     def __init__(self, schema: Mapping[str, Any] | bool | None, *, what: str) -> None:
@@ -51,8 +53,12 @@ class DataSchema:
         """Raises InvalidData, with place and reason, if the data does not fit."""
         if self._schema is None or self._schema is True:
             return
-        for misfit in find_misfits(self._validator, data):
-            raise InvalidData(f"{self._what}: {misfit.sentence(('data',))}")
+        misfits = [*find_misfits(self._validator, data)]
+        if misfits:
+            noun = self._what.split()[0]
+            sentences = [misfit.sentence((noun,)) for misfit in misfits[:_TOLD]]
+            rest = [f"and {len(misfits) - _TOLD} more"] if len(misfits) > _TOLD else []
+            raise InvalidData(f"{self._what}: {'; '.join([*sentences, *rest])}")
 
     @cached_property
     def _validator(self) -> Validator:

@@ -6,6 +6,7 @@ from toril.config.check_expressions import check_misplaced
 from toril.config.check_flows import check_flows, check_inputs
 from toril.config.check_jobs import check_jobs
 from toril.config.check_queues import check_queues
+from toril.config.check_redis import check_redis
 from toril.config.check_schedules import check_default_timezone, check_schedules
 from toril.config.check_secrets import check_secrets
 from toril.config.context import Context
@@ -15,6 +16,7 @@ from toril.config.document import Document
 def check_references(context: Context, documents: list[Document]) -> None:
     """Checks everything that one declaration says of another."""
     check_misplaced(documents)
+    check_redis(context)
     check_default_timezone(context)
     check_queues(context)
     check_jobs(context)

@@ -33,5 +33,5 @@ def describe_unknown(kind: str, name: str, declared: Mapping[str, object]) -> Un
         hint = "none is declared"
     else:
         names = [repr(known) for known in sorted(declared)[:_LISTED]]
-        hint = f"declared are {', '.join(names)}{', ...' if len(declared) > _LISTED else ''}"
+        hint = f"known are {', '.join(names)}{', ...' if len(declared) > _LISTED else ''}"
     return UnknownName(f"no {kind} {name!r}; {hint}", suggestion=close[0] if close else None)

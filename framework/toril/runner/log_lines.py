@@ -38,7 +38,7 @@ def _error(words: str) -> Sentence:
 
 #: Every event by its stable name; a test finds those that are missing here.
 SENTENCES: Mapping[str, Sentence] = {
-    "runner_started": _info("{project} runs: {processes} worker process(es) for {queues}, {redis}"),
+    "runner_started": _info("{project} runs {queues} on {redis}; worker processes: {processes}"),
     "runner_stopping": _info("stops: {reason}; running jobs have {grace_s:g} s"),
     "runner_hurried": _warning("hands back at once what still runs"),
     "runner_stopped": _info("stopped"),

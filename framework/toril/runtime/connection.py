@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from tenacity import (
     wait_random,
 )
 
+from toril.declarations.redis_url import SCHEMES, explain_bad_url
 from toril.errors import (
     RedisMisconfigured,
     RedisOutOfMemory,
@@ -38,7 +40,6 @@ REPLY_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
 #: redis-py fails what comes beyond its own 100; calls at once, and queues served, may be more.
 MAX_CONNECTIONS = 10_000
-SCHEMES = ("redis://", "rediss://", "unix://")
 
 #: What sending a command may raise.
 REDIS_ERRORS = (exceptions.RedisError, OSError)
@@ -56,6 +57,8 @@ _REFUSED_CODES = re.compile(
 _DEAD_CODES = re.compile(r"^(?:READONLY|MASTERDOWN|UNBLOCKED|LOADING|NOAUTH)\b")
 #: Redis 6.2 wraps the errors of commands inside a script: "ERR Error running script ...: -CODE".
 _WRAPPED_CODE = re.compile(r"Error running script.*-([A-Z]+ .*)", re.DOTALL)
+#: How redis-py words it: "Error 111 connecting to localhost:6379. Connection refused."
+_NOT_CONNECTED = re.compile(r"Error (-?\d+) connecting to \S+\. (.*?)\.?$")
 
 
 def connect(url: str, *, blocking: bool = False, name: str | None = None) -> async_redis.Redis:
@@ -92,6 +95,9 @@ def _known(url: str) -> str:
         raise RedisMisconfigured(
             f"expected redis.url to begin with {', '.join(SCHEMES)}, got {hide_password(url)!r}"
         )
+    reason = explain_bad_url(url)
+    if reason is not None:
+        raise RedisMisconfigured(f"redis.url cannot be read: {reason}")
     return url
 
 
@@ -105,7 +111,10 @@ def format_address(redis: AnyRedis) -> str:
     kwargs = redis.connection_pool.connection_kwargs
     if kwargs.get("path"):
         return f"unix://{kwargs['path']}"
-    return f"redis://{kwargs.get('host', 'localhost')}:{kwargs.get('port', 6379)}"
+    scheme = (
+        "rediss" if "ssl" in redis.connection_pool.connection_class.__name__.lower() else "redis"
+    )
+    return f"{scheme}://{kwargs.get('host', 'localhost')}:{kwargs.get('port', 6379)}"
 
 
 def translate_error(error: Exception, redis: AnyRedis) -> Exception:
@@ -123,11 +132,20 @@ def translate_error(error: Exception, redis: AnyRedis) -> Exception:
     elif isinstance(error, exceptions.AuthenticationError | exceptions.NoPermissionError):
         result = RedisMisconfigured(f"Redis at {where} denies access: {text}")
     elif isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError):
-        result = RedisUnavailable(f"Redis at {where} does not answer: {text}")
+        result = RedisUnavailable(f"Redis at {where} does not answer: {_word_failure(text)}")
     else:
         return error
     result.__cause__ = error
     return result
+
+
+def _word_failure(text: str) -> str:
+    """Says why no connection was made, without the address once more, and what to do."""
+    failed = _NOT_CONNECTED.match(text)
+    if failed is None:
+        return text
+    reason = os.strerror(int(failed[1])) if int(failed[1]) > 0 else failed[2]
+    return f"{reason[:1].lower()}{reason[1:]}; start it, or change redis.url"
 
 
 def is_dead_connection(error: BaseException) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ def test_the_options_of_add_decide_when_a_job_runs(shop: Any) -> None:
         (["sync", "--delay", "soon"], 2, "expected a duration such as 30s, 5m or 1h30m"),
         (["sync", "--at", "soon"], 2, "expected an instant such as 2027-01-01T09:00:00"),
         (["sync", "--timeout", "5s"], 2, "--timeout needs --wait"),
-        (["sync", "--delay", "1s", "--at", "2030-01-01"], 1, "error: expected either delay or at"),
+        (["sync", "--delay", "1s", "--at", "2030-01-01"], 2, "--delay and --at cannot be given"),
         (["sync", "user=7"], 1, "error: data of job 'sync': expected text, got 7 for data.user"),
         (["sync", "--id", "7"], 1, "error: job id '7' is an integer"),
         (["sync", "--data", '"' + "x" * 2**20 + '"'], 1, "error: data of job 'sync' is 1048578"),
@@ -72,6 +73,17 @@ def test_add_and_wait_prints_the_result_or_exits_with_1(shop: Any) -> None:
         told
         == [f"no worker serves queue 'orders' now; start one with `toril run {shop.root}`\n"] * 2
     )
+
+
+def test_ctrl_c_ends_the_wait_and_says_what_goes_on(shop: Any) -> None:
+    waiting = shop.start("add", "sync", "--id", "later", "--delay", "1h", "--wait")
+    assert waiting.stderr.readline().startswith("no worker serves queue 'orders'")
+
+    waiting.send_signal(signal.SIGINT)
+
+    _, said = waiting.communicate(timeout=10)
+    assert waiting.returncode == 1
+    assert said.endswith("no longer waiting for job 'later' of queue 'orders'; it goes on\n")
 
 
 def test_a_wait_that_takes_too_long_exits_with_1(shop: Any) -> None:

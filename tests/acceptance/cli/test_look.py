@@ -97,7 +97,7 @@ def test_a_job_is_promoted_and_removed(shop: Any) -> None:
     removed = shop.json("job", "remove", "later")
 
     assert promoted == {"id": "later", "queue": "orders", "done": "promoted", "state": "waiting"}
-    assert removed == {"id": "later", "queue": "orders", "done": "removed", "state": "unknown"}
+    assert removed == {"id": "later", "queue": "orders", "done": "removed", "state": None}
 
 
 def test_jobs_are_listed_newest_first_in_pages(shop: Any) -> None:
@@ -206,7 +206,7 @@ def test_plugins_are_listed_with_what_they_bring(shop: Any) -> None:
 
     assert listed["core"]["state"] == "loaded"
     assert listed["shop_code"]["brought"] == {"processor": ["shop.sync", "shop.mail"]}
-    assert "processor shop.sync  with page_size [start]\n" in shown
+    assert "processor  shop.sync  with page_size [start]\n" in shown
     assert shop.json("plugin", "show", "shop_code")["params"]["shop.sync"]
 
 

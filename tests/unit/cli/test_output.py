@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from toril.cli import tables
-from toril.cli.output import make_printable, print_json, print_table
+from toril.cli.output import cut_text, make_printable, print_json, print_table
 
 
 @pytest.fixture
@@ -66,3 +66,17 @@ def test_json_is_utf_8_and_strict(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(text) == {"name": "Zürich"}
     with pytest.raises(ValueError, match="Out of range float values"):
         print_json(float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (None, None),
+        ("", None),
+        ("no such user", "no such user"),
+        ("first line\nsecond", "first line…"),
+        ("x" * 81, "x" * 80 + "…"),
+    ],
+)
+def test_a_row_shows_one_line_of_a_text(text: str | None, shown: str | None) -> None:
+    assert cut_text(text) == shown

@@ -12,12 +12,12 @@ from toril.errors import UnknownName
     ("name", "declared", "line", "suggestion"),
     [
         ("ordres", ["orders", "prices"], "no queue 'ordres'; did you mean 'orders'?", "orders"),
-        ("x", ["orders", "prices"], "no queue 'x'; declared are 'orders', 'prices'", None),
+        ("x", ["orders", "prices"], "no queue 'x'; known are 'orders', 'prices'", None),
         ("x", [], "no queue 'x'; none is declared", None),
         (
             "x",
             [f"queue-{n}" for n in range(9)],
-            "no queue 'x'; declared are 'queue-0', 'queue-1', 'queue-2', 'queue-3', 'queue-4', "
+            "no queue 'x'; known are 'queue-0', 'queue-1', 'queue-2', 'queue-3', 'queue-4', "
             "'queue-5', 'queue-6', 'queue-7', ...",
             None,
         ),

@@ -75,6 +75,14 @@ def test_an_unknown_scheme_is_refused_without_showing_the_password() -> None:
     )
 
 
+def test_a_url_that_cannot_be_read_is_refused_without_showing_any_of_it() -> None:
+    for make in (connect, connect_sync):
+        with pytest.raises(RedisMisconfigured, match=r"^redis\.url cannot be read: ") as caught:
+            make("redis://me:sec#ret@host:1")
+
+        assert not {"me", "ret@host"} & set(str(caught.value).split())
+
+
 def test_a_url_without_password_is_shown_as_it_is() -> None:
     assert hide_password("redis://host:6379/0") == "redis://host:6379/0"
 
@@ -86,6 +94,20 @@ def test_a_url_without_password_is_shown_as_it_is() -> None:
             exceptions.ConnectionError("Connection refused"),
             RedisUnavailable,
             "Redis at redis://h:1 does not answer: Connection refused",
+        ),
+        (
+            exceptions.ConnectionError(
+                "Error 111 connecting to h:1. Connect call failed ('h', 1)."
+            ),
+            RedisUnavailable,
+            "Redis at redis://h:1 does not answer: connection refused; "
+            "start it, or change redis.url",
+        ),
+        (
+            exceptions.ConnectionError("Error -2 connecting to h:1. Name or service not known."),
+            RedisUnavailable,
+            "Redis at redis://h:1 does not answer: name or service not known; "
+            "start it, or change redis.url",
         ),
         (
             exceptions.BusyLoadingError("Redis is loading"),

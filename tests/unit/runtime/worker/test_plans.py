@@ -122,7 +122,7 @@ def test_a_coroutine_function_cannot_run_in_a_thread():
         (
             "sync",
             "orders",
-            "job type 'sync' of queue 'orders' cannot run: no processor 'x'; declared are 'y'",
+            "job type 'sync' of queue 'orders' cannot run: no processor 'x'; known are 'y'",
         ),
         (
             "bare",
