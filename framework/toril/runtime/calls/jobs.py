@@ -138,10 +138,13 @@ def retry_job(
     return Call("retry_job", (keys.base,), (now_ms, job_id, int(fresh_attempts)), parse)
 
 
-def remove_job(keys: QueueKeys, job_id: str) -> Call[int]:
-    """Removes a job and its children, and gives how many; raises JobNotFound or WrongState."""
+def remove_job(keys: QueueKeys, job_id: str, *, with_children: bool = True) -> Call[int | None]:
+    """Removes a job and its children, and gives how many; raises JobNotFound or WrongState.
 
-    def parse(reply: int) -> int:
+    None when it has too many for one call; `runtime/removal.py` makes a row of calls of it.
+    """
+
+    def parse(reply: int) -> int | None:
         where = f"job {job_id!r} of queue {keys.queue!r}"
         if reply == -1:
             _refuse_missing(keys, job_id)
@@ -149,9 +152,9 @@ def remove_job(keys: QueueKeys, job_id: str) -> Call[int]:
             raise WrongState(f"{where} is a schedule's next tick; remove the schedule instead")
         if reply == 0:
             raise WrongState(f"{where}, or a child of it, is active; wait until it has ended")
-        return reply
+        return None if reply == -12 else reply
 
-    return Call("remove_job", (keys.base,), (job_id,), parse)
+    return Call("remove_job", (keys.base,), (job_id, int(with_children)), parse)
 
 
 def update_progress(keys: QueueKeys, job_id: str, progress: bytes) -> Call[None]:

@@ -1,6 +1,7 @@
 --- include lib/push
 --- include lib/emit
 --- include lib/job_keys
+--- include lib/dedup
 
 -- Unlinks a job that is being removed from the parent that waits for it, and releases the parent if
 -- this was the last. `hard` (drain, clean): a parent of the same queue is removed instead.
@@ -19,6 +20,7 @@ local function drop_from_parent(job_key, hard)
   end
   if hard and queue_of(job_key) == q then
     drop_from_parent(parent_key, hard)
+    delete_dedup(q, id)
     delete_job(parent_key)
     return
   end

@@ -1,21 +1,28 @@
 --- include lib/queue
 
--- Where a job is: the name of its state, or 'unknown'.
+local SETS = { 'completed', 'failed', 'delayed', 'prioritized', 'waiting_children' }
+
+-- The set that a job is in, or nil.
+local function set_of(q, id)
+  for _, name in ipairs(SETS) do
+    if redis.call('ZSCORE', q[name], id) then
+      return name
+    end
+  end
+  return nil
+end
+
+-- Where a job is: the name of its state, or 'unknown'. Lists come last, to search them takes longer.
 local function state_of(q, id)
-  if redis.call('ZSCORE', q.completed, id) then
-    return 'completed'
-  elseif redis.call('ZSCORE', q.failed, id) then
-    return 'failed'
-  elseif redis.call('ZSCORE', q.delayed, id) then
-    return 'delayed'
-  elseif redis.call('ZSCORE', q.prioritized, id) then
-    return 'prioritized'
+  local set = set_of(q, id)
+  if set then
+    return set == 'waiting_children' and 'waiting-children' or set
   elseif redis.call('LPOS', q.active, id) then
     return 'active'
-  elseif redis.call('LPOS', q.wait, id) or redis.call('LPOS', q.paused, id) then
+  elseif redis.call('EXISTS', q.base .. id) == 1
+    and (redis.call('LPOS', q.wait, id) or redis.call('LPOS', q.paused, id))
+  then
     return 'waiting'
-  elseif redis.call('ZSCORE', q.waiting_children, id) then
-    return 'waiting-children'
   end
   return 'unknown'
 end

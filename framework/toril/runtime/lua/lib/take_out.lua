@@ -12,12 +12,12 @@ local function take_out(q, id)
     return 'failed'
   elseif redis.call('ZREM', q.prioritized, id) == 1 then
     return 'prioritized'
-  elseif redis.call('LREM', q.wait, 0, id) > 0 then
-    return 'wait'
-  elseif redis.call('LREM', q.paused, 0, id) > 0 then
-    return 'paused'
   elseif redis.call('LREM', q.active, 0, id) > 0 then
     return 'active'
+  elseif redis.call('LREM', q.wait, -1, id) > 0 then
+    return 'wait'
+  elseif redis.call('LREM', q.paused, -1, id) > 0 then
+    return 'paused'
   end
   return 'unknown'
 end

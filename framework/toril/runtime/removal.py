@@ -1,0 +1,197 @@
+"""Removing many jobs: draining, cleaning, obliterating, and jobs with all their children.
+
+Each is a row of calls that never hold the server for long; `on_progress` is told after each call
+how many jobs are gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from toril.errors import JobNotFound, WrongState
+from toril.runtime.call import Call
+from toril.runtime.calls.jobs import remove_job
+from toril.runtime.calls.queues import pause, resume
+from toril.runtime.calls.removal import (
+    BATCH,
+    Batch,
+    ChildrenBatch,
+    Obliterated,
+    clean_batch,
+    delete_keys,
+    drain_batch,
+    find_keys,
+    obliterate_batch,
+    remove_children_batch,
+)
+from toril.runtime.keys import QueueKeys, parse_job_key
+from toril.runtime.states import JobState
+from toril.runtime.steps import Steps
+
+Progress = Callable[[int], None]
+
+#: The keys that hold jobs of a state, BullMQ v5's too.
+_PLACES: Final = {
+    JobState.WAITING: ("wait", "paused"),
+    JobState.PRIORITIZED: ("prioritized",),
+    JobState.DELAYED: ("delayed",),
+    JobState.ACTIVE: ("active",),
+    JobState.COMPLETED: ("completed",),
+    JobState.FAILED: ("failed",),
+}
+
+#: The states that `clean` knows.
+CLEANABLE: Final = tuple(_PLACES)
+
+
+def drain(
+    keys: QueueKeys, *, delayed: bool = False, on_progress: Progress | None = None
+) -> Steps[int]:
+    """Removes all jobs that wait, the delayed ones if asked; gives how many.
+
+    The next ticks of schedules stay. So do active and finished jobs, and parents that wait.
+    """
+    states = [JobState.WAITING, JobState.PRIORITIZED, *([JobState.DELAYED] if delayed else [])]
+    removed = 0
+    for place in (place for state in states for place in _PLACES[state]):
+        skip = 0
+        while True:
+            batch: Batch = yield drain_batch(keys, place, skip=skip)
+            removed += batch.removed
+            skip += batch.left
+            _tell(on_progress, removed)
+            if batch.is_last:
+                break
+    return removed
+
+
+def clean(
+    keys: QueueKeys,
+    state: JobState,
+    *,
+    latest_ms: int,
+    limit: int | None = None,
+    on_progress: Progress | None = None,
+) -> Steps[list[str]]:
+    """Removes jobs of a state to which nothing happened after `latest_ms`; gives their ids.
+
+    The oldest go first, at most `limit`. Active jobs go only if nobody holds their lock; the next
+    ticks of schedules stay.
+    """
+    if state not in _PLACES:
+        raise ValueError(f"expected a state that can be cleaned, got {state.value!r}")
+    removed: list[str] = []
+    for place in _PLACES[state]:
+        skip = 0
+        while limit is None or len(removed) < limit:
+            size = BATCH if limit is None else min(BATCH, limit - len(removed))
+            batch: Batch = yield clean_batch(keys, place, latest_ms=latest_ms, skip=skip, size=size)
+            removed += batch.ids
+            skip += batch.left
+            _tell(on_progress, len(removed))
+            if batch.is_last:
+                break
+    return removed
+
+
+def obliterate(
+    keys: QueueKeys, *, force: bool = False, on_progress: Progress | None = None
+) -> Steps[int]:
+    """Removes a queue with everything in it; gives how many jobs that were.
+
+    It is paused first. Raises WrongState if jobs are active, unless `force` takes them too: their
+    workers' results will be refused.
+    """
+    was_running = yield pause(keys)
+    removed = 0
+    while True:
+        try:
+            batch: Obliterated = yield obliterate_batch(keys, force=force)
+        except WrongState:
+            if was_running and not removed:
+                yield resume(keys)
+            raise
+        removed += batch.removed
+        _tell(on_progress, removed)
+        if batch.is_last:
+            break
+    yield from _delete_leftovers(keys)
+    yield delete_keys(keys.meta)
+    return removed
+
+
+def _delete_leftovers(keys: QueueKeys) -> Steps[None]:
+    """Deletes what no list or set names: deduplication ids, jobs behind them, keys of our own."""
+    beginnings = tuple(keys.base + part for part in ("de:", "dn:", "meta:t:", "metrics:"))
+    cursor = 0
+    while True:
+        cursor, found = yield find_keys(keys, cursor)
+        leftovers = [name for name in found if name.startswith(beginnings)]
+        if leftovers:
+            yield delete_keys(*leftovers)
+        if cursor == 0:
+            return
+
+
+def remove_family(keys: QueueKeys, job_id: str, *, with_children: bool = True) -> Steps[int]:
+    """Removes a job, with all below it unless that is not wanted; gives how many jobs went.
+
+    Up to some thousand jobs go at one instant, more in several calls, the job itself in the last.
+    Raises JobNotFound, or WrongState when it or a job below it is active.
+    """
+    removed = 0
+    while True:
+        last: int | None = yield remove_job(keys, job_id, with_children=with_children)
+        if last is not None:
+            return removed + last
+        removed += yield from _remove_some_children(keys, job_id)
+
+
+def _remove_some_children(keys: QueueKeys, job_id: str) -> Steps[int]:
+    batch: ChildrenBatch = yield remove_children_batch(keys, job_id, only_pending=False)
+    removed = batch.removed
+    if batch.locked:
+        raise WrongState(f"job {batch.locked!r}, below the one to remove, is active")
+    if batch.too_large:
+        removed += yield from _remove_some_children(*_place_of(batch.too_large))
+    if not removed:
+        raise WrongState(f"job {job_id!r} of queue {keys.queue!r} has too many jobs in one row")
+    return removed
+
+
+def remove_pending_children(keys: QueueKeys, job_id: str) -> Steps[int]:
+    """Removes the children that have not ended and do not run, with all such below them.
+
+    Gives how many jobs went. A job that waited for them alone is released.
+    """
+    removed, cursor = 0, 0
+    while True:
+        batch: ChildrenBatch = yield remove_children_batch(
+            keys, job_id, only_pending=True, cursor=cursor
+        )
+        removed += batch.removed
+        cursor = batch.cursor
+        if batch.too_large:
+            child = _place_of(batch.too_large)
+            removed += yield from remove_pending_children(*child)
+            removed += yield from _remove_if_there(remove_job(*child, with_children=False))
+        if batch.is_last:
+            return removed
+
+
+def _remove_if_there(call: Call[int | None]) -> Steps[int]:
+    try:
+        return (yield call) or 0
+    except (JobNotFound, WrongState):
+        return 0
+
+
+def _place_of(job_key: str) -> tuple[QueueKeys, str]:
+    prefix, queue, job_id = parse_job_key(job_key)
+    return QueueKeys(prefix, queue), job_id
+
+
+def _tell(on_progress: Progress | None, removed: int) -> None:
+    if on_progress is not None:
+        on_progress(removed)
