@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 
 import pytest
-from redis.exceptions import ResponseError
+from redis.exceptions import ReadOnlyError, ResponseError
 
 from toril.errors import JobNotFound, RedisMisconfigured
 from toril.runtime import scripts
@@ -71,6 +71,20 @@ async def test_any_number_of_calls_may_be_under_way_at_once(server):
     replies = await asyncio.gather(*(sender.send(ping) for _ in range(150)))
 
     assert replies == ["True"] * 150
+    await sender.redis.aclose()
+
+
+async def test_dead_connections_are_thrown_away_before_anyone_can_take_one(server):
+    sender = AsyncSender(connect(server.url))
+    ping = Call(None, (), ("PING",), str)
+    await asyncio.gather(*(sender.send(ping) for _ in range(3)))
+    idle = tuple(sender.redis.connection_pool._available_connections)
+
+    with pytest.raises(StopIteration):
+        sender._drop_dead(ReadOnlyError("READONLY")).send(None)
+
+    assert [connection.is_connected for connection in idle] == [False] * 3
+    assert await sender.send(ping) == "True"
     await sender.redis.aclose()
 
 

@@ -91,6 +91,11 @@ class AsyncSender:
             raise translate_error(error, self.redis) from error
 
     async def _drop_dead(self, error: Exception) -> None:
-        """Throws idle connections away when the server behind them cannot serve any more."""
+        """Throws idle connections away when the server behind them cannot serve any more.
+
+        Without a pause in between: someone could take a connection that is half closed.
+        """
         if is_dead_connection(error):
-            await self.redis.connection_pool.disconnect(inuse_connections=False)
+            pool: Any = self.redis.connection_pool
+            for connection in tuple(pool._available_connections):
+                await connection.disconnect(nowait=True)
