@@ -74,13 +74,13 @@ async def client(pipeline_folder: Path) -> AsyncIterator[Client]:
 
 @pytest.fixture
 def toril_run(pipeline_folder: Path) -> Callable[..., Any]:
-    """`async with toril_run(): ...` has `toril run` work the queues in a process of its own."""
+    """`async with toril_run(): ...` has `toril run` work the queues in processes of its own."""
 
     @asynccontextmanager
-    async def run() -> AsyncIterator[asyncio.subprocess.Process]:
+    async def run(*options: str) -> AsyncIterator[asyncio.subprocess.Process]:
         toril = Path(sys.executable).parent / "toril"
         process = await asyncio.create_subprocess_exec(
-            str(toril), "run", str(pipeline_folder), stdout=asyncio.subprocess.PIPE
+            str(toril), "run", str(pipeline_folder), *options, stdout=asyncio.subprocess.PIPE
         )
         ready = asyncio.Event()
         reader = asyncio.create_task(_show(process, ready))
