@@ -42,8 +42,10 @@ lock: venv ## Renew requirements.txt from pyproject.toml (UPGRADE=--upgrade for 
 map: ## Print the tree of modules with what lives in each
 	@$(PYTHON) .ci/print_map.py framework/toril
 
-bench: venv ## Run the benchmarks
-	@for script in benchmarks/bench_*.py; do $(BIN)/python "$$script" || exit 1; done
+bench: venv ## Run the benchmarks, each for five minutes at most
+	@for script in benchmarks/bench_*.py; do \
+		echo "$$script"; timeout 300 $(BIN)/python "$$script" || { echo "$$script failed" >&2; exit 1; }; \
+	done
 
 clean: ## Remove the environment, caches and builds
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \

@@ -1,4 +1,4 @@
-"""How many jobs a second one worker process runs: `python benchmarks/worker_noop.py [JOBS]`.
+"""How many jobs a second one worker process runs: `python benchmarks/bench_worker.py [JOBS]`.
 
 A server of its own on a unix socket, one queue, jobs that do nothing, the worker and the adder in
 this process; the adder is done before the clock starts.

@@ -1,6 +1,6 @@
 """Measures how long `toril check` takes: a big pipeline, a small one, and the bare start.
 
-    python benchmarks/check_speed.py [--jobs 1000] [--queues 200] [--files 50] [--profile]
+    python benchmarks/bench_check.py [--jobs 1000] [--queues 200] [--files 50] [--profile]
 
 Targets on the reference machine: the big one under 2 s, the demo under 500 ms, `--version` under
 150 ms. Prints the fastest of several runs, which the machine's other work disturbs least.

@@ -1,6 +1,6 @@
 """Measures the two calls everything stands on: adding jobs, settling and claiming them.
 
-    .venv/bin/python benchmarks/settle_claim.py [--jobs 20000] [--batch 1 10 100]
+    .venv/bin/python benchmarks/bench_settle_claim.py [--jobs 20000] [--batch 1 10 100]
 
 One connection, no processor, the next call sent when the last one is answered. The server's time is
 its own account of it (INFO), so client and server can be told apart.
