@@ -231,6 +231,20 @@ async def test_a_due_job_is_made_ready_for_others_when_there_is_no_slot_here(rig
     release.set()
 
 
+async def test_a_worker_that_stops_wakes_another_for_the_job_it_does_not_claim(rig, wait_until):
+    rig.job(lambda job: None)
+    worker = rig.start("orders")
+    await rig.reaches(await rig.add(), "completed")
+    await wait_until(lambda: worker._markers._blocked_on)
+    worker._rounds.may_claim = False
+    await rig.add()
+    await wait_until(lambda: worker._queues["orders"].is_hungry)
+
+    await worker.stop(0)
+
+    assert await has_marker(rig)
+
+
 async def test_bullmqs_tools_see_the_worker_in_each_of_its_queues(rig, wait_until):
     async def count():
         return await rig.sender.send(count_workers(rig.keys().prefix, ["orders", "mails"]))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import Redis
 
 from toril.clock import Clock
+from toril.errors import RedisUnavailable
 from toril.runtime.call import Call
 from toril.runtime.codec import to_integer
 from toril.runtime.connection import REDIS_ERRORS
@@ -56,6 +58,8 @@ class MarkerWait:
         self._connection: Any = None
         self._connection_id = 0
         self._blocked_on: frozenset[bytes] = frozenset()
+        #: Markers that made their queues hungry, now or long ago.
+        self._popped: set[bytes] = set()
         #: When all queues are asked next, in the loop's time.
         self._ask_at = 0.0
         self._unblocking: asyncio.Task[None] | None = None
@@ -90,6 +94,16 @@ class MarkerWait:
         self._changed.set()
         if self._must_unblock():
             self._unblock()
+
+    async def put_back(self) -> None:
+        """Wakes other workers for what was popped here and is not claimed any more."""
+        calls = [
+            Call(None, (), ("ZADD", marker, 0, _READY), int)
+            for marker in self._popped
+            if self._queues[marker].is_hungry
+        ]
+        with suppress(RedisUnavailable):
+            await self._sender.send_many(calls, return_exceptions=True)
 
     async def _wait_once(self) -> None:
         async with asyncio.timeout(CONNECT_WITHIN_S):
@@ -128,6 +142,7 @@ class MarkerWait:
         if member != _READY and due_ms > self._clock.now_ms():
             queue.note_due(due_ms)
         elif queue.free > 0 and not self._is_closing:
+            self._popped.add(marker)
             queue.become_hungry()
         else:
             async with asyncio.timeout(LATE_S):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -250,6 +251,7 @@ class Worker:
         self._rounds.may_claim = False
         self._in_hand.is_closing = True
         self._markers.close()
+        waking = asyncio.create_task(self._markers.put_back())
         await self._in_hand.wait_until(self._in_hand.is_idle, lambda: self._deadline)
         self._in_hand.stop_all()
         unwound = loop.time() + _UNWIND_S
@@ -257,6 +259,9 @@ class Worker:
         self._in_hand.cut_off()
         settled = loop.time() + _SETTLE_S
         await self._in_hand.wait_until(self._in_hand.is_settled, lambda: settled)
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(settled):
+                await waking
         self._observers.notify("toril_worker_stopped", worker=self._ground.worker)
 
     async def _close(self, parts: list[asyncio.Task[None]]) -> None:
