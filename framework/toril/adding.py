@@ -21,6 +21,7 @@ from toril.declarations.pipeline import Pipeline
 from toril.declarations.units import format_duration, parse_duration_ms
 from toril.errors import AddError, InvalidData, JobFailed, PayloadTooLarge
 from toril.runtime.calls.add import MAX_PRIORITY
+from toril.runtime.calls.deduplication import check_deduplication
 from toril.runtime.calls.jobs import Ending
 from toril.runtime.codec import decode_json, encode_json, generate_job_id, validate_job_id
 from toril.runtime.flows import build_run
@@ -50,6 +51,44 @@ Instant = datetime | str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Deduplication:
+    """Keeps a job out while another one of its queue holds the same deduplication id.
+
+    The id is held until the job that took it has finished, or for `ttl` from when it was added.
+    """
+
+    id: str
+    ttl: Span | None = None
+    #: Each job that is kept out begins the ttl anew.
+    extend: bool = False
+    #: A holder that is still delayed is removed, and the new job takes its place.
+    replace: bool = False
+    #: While the holder runs, the last job that is kept out is stored, and added when the holder has
+    #: finished. The ttl has no effect then.
+    keep_last: bool = False
+    #: A holder that is still delayed becomes due when the job that is kept out would have been.
+    reschedule: bool = False
+
+    def to_opts(self) -> dict[str, Any]:
+        """Gives BullMQ's `deduplication`; raises AddError unless it can be."""
+        try:
+            ttl_ms = None if self.ttl is None else read_span_ms(self.ttl)
+        except ValueError as error:
+            raise AddError(f"deduplication ttl: {error}") from error
+        flags = {
+            "extend": self.extend,
+            "replace": self.replace,
+            "keepLastIfActive": self.keep_last,
+            "reschedule": self.reschedule,
+        }
+        rule: dict[str, Any] = {"id": self.id, **{flag: True for flag in flags if flags[flag]}}
+        if ttl_ms is not None:
+            rule["ttl"] = ttl_ms
+        check_deduplication(rule)
+        return rule
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AddOptions:
     """How a job is added, beside its type and data."""
 
@@ -59,6 +98,7 @@ class AddOptions:
     #: None: the job type's own.
     priority: int | None = None
     lifo: bool = False
+    deduplicate: Deduplication | None = None
 
 
 PLAIN = AddOptions()
@@ -93,7 +133,7 @@ class JobBuilder:
             id=generate_job_id(now_ms) if options.id is None else options.id,
             name=job_type,
             data=_encode(mould, data, options.id),
-            opts=mould.opts,
+            opts=_complete_opts(mould, options),
             timestamp_ms=now_ms,
             delay_ms=read_delay_ms(options, now_ms=now_ms, timezone=self._pipeline.timezone),
             priority=read_priority(options, mould.priority),
@@ -148,6 +188,12 @@ class JobBuilder:
             priority=job_type.priority,
             opts=build_opts(job_type),
         )
+
+
+def _complete_opts(mould: _Mould, options: AddOptions) -> Mapping[str, Any]:
+    if options.deduplicate is None:
+        return mould.opts
+    return {**mould.opts, "deduplication": options.deduplicate.to_opts()}
 
 
 def _encode(mould: _Mould, data: Any, job_id: str | None) -> bytes:

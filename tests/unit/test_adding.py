@@ -13,6 +13,7 @@ from toril.adding import (
     CHUNK_BYTES,
     CHUNK_JOBS,
     AddOptions,
+    Deduplication,
     JobBuilder,
     cut_into_chunks,
     read_span_ms,
@@ -115,6 +116,43 @@ def test_a_job_is_due_after_a_delay_or_at_an_instant(
 def test_wrong_options_are_refused(builder: JobBuilder, options: AddOptions, sentence: str) -> None:
     with pytest.raises(AddError) as caught:
         builder.build("any", {}, options, now_ms=NOW_MS)
+
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("wish", "stored"),
+    [
+        (Deduplication(id="d"), {"id": "d"}),
+        (Deduplication(id="d", ttl="10s", extend=True), {"id": "d", "ttl": 10_000, "extend": True}),
+        (Deduplication(id="d", replace=True), {"id": "d", "replace": True}),
+        (Deduplication(id="d", keep_last=True), {"id": "d", "keepLastIfActive": True}),
+        (Deduplication(id="d", ttl=0.5, reschedule=True),
+         {"id": "d", "ttl": 500, "reschedule": True}),
+    ],
+)  # fmt: skip
+def test_deduplication_is_stored_as_bullmq_spells_it(
+    builder: JobBuilder, wish: Deduplication, stored: dict[str, object]
+) -> None:
+    job = builder.build("any", {}, AddOptions(deduplicate=wish), now_ms=NOW_MS)
+
+    assert job.opts["deduplication"] == stored
+    assert "deduplication" not in builder.build("any", {}, now_ms=NOW_MS).opts
+
+
+@pytest.mark.parametrize(
+    ("wish", "sentence"),
+    [
+        (Deduplication(id=""), "expected a deduplication id, got ''"),
+        (Deduplication(id="d", ttl=-1), "deduplication ttl: expected a time from now on, got -1"),
+        (Deduplication(id="d", extend=True), "a deduplication that extends its ttl needs a ttl"),
+    ],
+)
+def test_deduplication_that_cannot_be_is_refused(
+    builder: JobBuilder, wish: Deduplication, sentence: str
+) -> None:
+    with pytest.raises(AddError) as caught:
+        builder.build("any", {}, AddOptions(deduplicate=wish), now_ms=NOW_MS)
 
     assert str(caught.value) == sentence
 

@@ -24,8 +24,32 @@ def pack_deduplication(job: NewJob) -> tuple[Any, ...] | bool:
     rule = job.opts.get("deduplication")
     if rule is None:
         return False
-    _check_rule(job, rule)
+    check_deduplication(rule, where=f"job {job.id!r}: ")
+    if job.parent is not None or job.waits_for_children:
+        raise AddError(f"job {job.id!r} belongs to a flow, where BullMQ allows no deduplication")
     return (rule["id"], rule.get("ttl") or 0, *(bool(rule.get(flag)) for flag in _FLAGS))
+
+
+def check_deduplication(rule: Mapping[str, Any], *, where: str = "") -> None:
+    """Raises AddError for a rule that the script cannot take; `where` begins its sentence."""
+    _check_id(rule.get("id"), where)
+    ttl = rule.get("ttl")
+    if ttl is not None and (type(ttl) is not int or not 1 <= ttl <= MAX_DELAY_MS):
+        raise AddError(f"{where}expected a deduplication ttl of 1 ms to ten years, got {ttl!r}")
+    if rule.get("extend") and ttl is None:
+        raise AddError(f"{where}a deduplication that extends its ttl needs a ttl")
+    if rule.get("replace") and rule.get("reschedule"):
+        raise AddError(f"{where}expected a deduplication to replace or to reschedule, got both")
+
+
+def _check_id(dedup_id: object, where: str) -> None:
+    if not isinstance(dedup_id, str) or not dedup_id:
+        raise AddError(f"{where}expected a deduplication id, got {dedup_id!r}")
+    if len(dedup_id.encode("utf-8", "replace")) > MAX_ID_BYTES:
+        raise AddError(
+            f"{where}expected a deduplication id of at most {MAX_ID_BYTES} bytes, "
+            f"got {dedup_id[:60]!r}"
+        )
 
 
 def read_owner(keys: QueueKeys, dedup_id: str) -> Call[str | None]:
@@ -51,27 +75,3 @@ def release_of_job(keys: QueueKeys, job_id: str) -> Call[bool]:
         return reply == 1
 
     return Call("release_deduplication", (keys.base,), (job_id,), parse)
-
-
-def _check_rule(job: NewJob, rule: Mapping[str, Any]) -> None:
-    where = f"job {job.id!r}"
-    _check_id(where, rule.get("id"))
-    ttl = rule.get("ttl")
-    if ttl is not None and (type(ttl) is not int or not 1 <= ttl <= MAX_DELAY_MS):
-        raise AddError(f"{where}: expected a deduplication ttl of 1 ms to ten years, got {ttl!r}")
-    if rule.get("extend") and ttl is None:
-        raise AddError(f"{where}: a deduplication that extends its ttl needs a ttl")
-    if rule.get("replace") and rule.get("reschedule"):
-        raise AddError(f"{where}: expected a deduplication to replace or to reschedule, got both")
-    if job.parent is not None or job.waits_for_children:
-        raise AddError(f"{where} belongs to a flow, where BullMQ allows no deduplication")
-
-
-def _check_id(where: str, dedup_id: object) -> None:
-    if not isinstance(dedup_id, str) or not dedup_id:
-        raise AddError(f"{where}: expected a deduplication id, got {dedup_id!r}")
-    if len(dedup_id.encode("utf-8", "replace")) > MAX_ID_BYTES:
-        raise AddError(
-            f"{where}: expected a deduplication id of at most {MAX_ID_BYTES} bytes, "
-            f"got {dedup_id[:60]!r}"
-        )
