@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -40,7 +41,7 @@ class Channel:
             return
         if self._lost:
             message, self._lost = {**message, "lost_before": self._lost}, 0
-        self._writer.write(msgspec.json.encode(message, enc_hook=repr) + b"\n")
+        self._writer.write(_encode(message) + b"\n")
 
     async def messages(self) -> AsyncIterator[dict[str, Any]]:
         """Gives the other end's messages; ends when that process is gone."""
@@ -63,3 +64,11 @@ class Channel:
     def close(self) -> None:
         """Ends the channel; may come twice."""
         self._writer.close()
+
+
+def _encode(message: Message) -> bytes:
+    """Writes a message in any case: an error's text may hold half a surrogate pair."""
+    try:
+        return msgspec.json.encode(message, enc_hook=repr)
+    except UnicodeEncodeError:
+        return json.dumps(message, default=repr, ensure_ascii=False).encode("utf-8", "replace")

@@ -60,3 +60,14 @@ async def test_values_that_are_not_json_are_sent_as_text() -> None:
 
     assert [m async for m in theirs.messages()] == [{"error": "ValueError('no')"}]
     theirs.close()
+
+
+async def test_text_that_utf_8_cannot_hold_does_not_stop_the_sender() -> None:
+    ours, theirs = await open_pair()
+
+    ours.send({"error": "half \udc80", "cause": ValueError("no")})
+    ours.close()
+
+    heard = [m async for m in theirs.messages()]
+    assert heard == [{"error": "half ?", "cause": "ValueError('no')"}]
+    theirs.close()
