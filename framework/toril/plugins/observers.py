@@ -20,6 +20,9 @@ MUTE_AFTER = 5
 #: Unfinished async hooks; one that waits for a dead service must not eat the worker's memory.
 MAX_UNFINISHED = 1_000
 
+#: What a hook may raise without harm; a `sys.exit` in it would end the worker.
+_FAULTS = (Exception, SystemExit)
+
 
 @dataclass(kw_only=True, slots=True)
 class _Watcher:
@@ -81,7 +84,7 @@ class Observers:
             if not inspect.isawaitable(result):
                 watcher.failures_in_a_row = 0
                 return
-        except Exception as error:  # noqa: BLE001 - the edge of a hook: counted and announced
+        except _FAULTS as error:  # the edge of a hook: counted and announced
             self._count_failure(watcher, _describe(error))
             return
         self._start(watcher, result)
@@ -106,7 +109,7 @@ class Observers:
     async def _watch(self, watcher: _Watcher, waiting: Awaitable[Any]) -> None:
         try:
             await waiting
-        except Exception as error:  # noqa: BLE001 - the edge of a hook: counted and announced
+        except _FAULTS as error:  # the edge of a hook: counted and announced
             self._count_failure(watcher, _describe(error))
         else:
             watcher.failures_in_a_row = 0

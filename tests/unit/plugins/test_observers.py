@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -158,3 +159,20 @@ def test_it_knows_whether_anyone_looks(make_plugin: Make, events: Any):
 
     assert observers.is_watched("toril_job_stalled")
     assert not observers.is_watched("toril_job_added")
+
+
+async def test_a_hook_that_exits_ends_nobody(make_plugin: Make, events: Any):
+    def toril_job_stalled():
+        sys.exit(3)
+
+    async def toril_job_added():
+        sys.exit(4)
+
+    plugin = make_plugin(toril_job_stalled=toril_job_stalled, toril_job_added=toril_job_added)
+    observers = observe(events, bad=plugin)
+
+    observers.notify("toril_job_stalled", queue="orders", job_id="7")
+    observers.notify("toril_job_added", queue="orders", job_id="7", job_type="sync")
+    await observers.drain()
+
+    assert [fields["error"] for _, fields in events] == ["SystemExit: 3", "SystemExit: 4"]
