@@ -75,6 +75,12 @@ def _check_clock(schedule: Entry, default_timezone: str) -> None:
         if "every" in schedule.value:
             message = "'timezone' has no effect: 'every' counts from its first tick"
             schedule.add("T212", ("timezone",), message, hint="remove it", at_key=True)
+        elif schedule.has("at") and _names_zone(schedule.value["at"]):
+            message = "'timezone' has no effect: 'at' names its own"
+            schedule.add("T212", ("timezone",), message, hint="remove it", at_key=True)
+    if "flow" in schedule.value and "priority" in schedule.value:
+        message = "'priority' has no effect: the steps of a flow have the priorities of their jobs"
+        schedule.add("T212", ("priority",), message, hint="remove it", at_key=True)
     if schedule.has("cron"):
         try:
             parse_cron(schedule.value["cron"])
@@ -85,6 +91,13 @@ def _check_clock(schedule: Entry, default_timezone: str) -> None:
             parse_instant_ms(schedule.value["at"], zone if _is_timezone(zone) else "UTC")
         except ValueError as error:
             schedule.add("T303", ("at",), str(error))
+
+
+def _names_zone(instant: str) -> bool:
+    try:
+        return parse_instant_ms(instant, "UTC") == parse_instant_ms(instant, "Asia/Tokyo")
+    except ValueError:
+        return False
 
 
 def _check_timezone(document: Document, path: Path, name: str) -> bool:

@@ -21,9 +21,12 @@ from toril.plugins.manager import PluginManager
         "{queue: orders, use: shop.greet, with: {}}",
         "{queue: orders, use: shop.greet, with: {x-note: 1}}",
         "{queue: partner}",
-        "{queue: partner, retry: {backoff: {type: exponential, delay: 1s, jitter: 0.5}}}",
-        "{queue: orders, use: shop.greet, retry: {backoff: {type: shop.patient, base: 3}}}",
-        "{queue: orders, use: shop.greet, retry: {backoff: {type: random, delay: 0s}}}",
+        "{queue: partner, "
+        "retry: {attempts: 2, backoff: {type: exponential, delay: 1s, jitter: 0.5}}}",
+        "{queue: orders, use: shop.greet, "
+        "retry: {attempts: 2, backoff: {type: shop.patient, base: 3}}}",
+        "{queue: orders, use: shop.greet, "
+        "retry: {attempts: 2, backoff: {type: random, delay: 0s}}}",
         "{queue: orders, use: shop.greet, x-anything: [1]}",
     ],
 )
