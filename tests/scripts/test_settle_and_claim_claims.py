@@ -267,3 +267,13 @@ async def test_a_limiter_that_would_never_end_is_taken_away(check):
     reply = await check(before=[RATE, add("a"), stuck], call=claim(1), after={**ACTIVE})
 
     assert (len(reply.jobs), reply.rate_limit_ms) == (1, 0)
+
+
+async def test_one_call_carries_so_many_bytes_and_wakes_for_the_rest(check, redis, keys):
+    big = [job(f"j{n}", data=b'"%s"' % (b"x" * 1_000_000)) for n in range(40)]
+
+    reply = await check(before=[add(*big), ("DEL", "marker")], call=claim(40))
+
+    assert 9 <= len(reply.jobs) <= 24
+    assert await redis.llen(keys.wait) == 40 - len(reply.jobs)
+    assert await redis.zscore(keys.marker, "0") == 0

@@ -2,12 +2,13 @@
 --- include lib/owner
 
 -- Makes a job that was just put into `active` the owner's. `owner`: token, lock_ms, worker.
--- Gives what the worker needs: {id, fields, attempts started, children's results or false}; and
--- whether the job has to be failed without running.
+-- Gives what the worker needs: {id, fields, attempts started, children's results or false}; whether
+-- the job has to be failed without running; and how many bytes its fields are.
 local function activate(q, id, fields, owner, now_ms)
   local job_key = q.base .. id
-  local started, is_doomed = 1, false
+  local started, is_doomed, size = 1, false, 0
   for i = 1, #fields, 2 do
+    size = size + #fields[i + 1]
     if fields[i] == 'ats' then
       started = (tonumber(fields[i + 1]) or 0) + 1
     elseif fields[i] == 'defa' then
@@ -22,7 +23,7 @@ local function activate(q, id, fields, owner, now_ms)
   else
     redis.call('HSET', job_key, 'processedOn', now_ms, 'ats', started, 't:o', runs_it)
   end
-  return { id, fields, started, false }, is_doomed
+  return { id, fields, started, false }, is_doomed, size
 end
 
 -- Adds completed children's results to activated jobs; few jobs have any.

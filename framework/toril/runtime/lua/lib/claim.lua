@@ -6,6 +6,9 @@ local function has_work(q)
   return redis.call('LLEN', q.wait) > 0 or redis.call('ZCARD', q.prioritized) > 0
 end
 
+-- Jobs are taken in portions until one call carries so many bytes; the next call takes the others.
+local PORTION, MOST_BYTES = 16, 8 * 1024 * 1024
+
 -- Takes up to n ids out of wait, then out of prioritized.
 local function take_ids(q, n)
   local ids = redis.call('RPOP', q.wait, n) or {}
@@ -33,9 +36,9 @@ local function claim(q, wanted, owner, now_ms)
   end
   local free = q.max_active and math.max(q.max_active - redis.call('LLEN', q.active), 0) or wanted
   local n = math.min(wanted, free, allowed)
-  local jobs, active, counted, looked_at = {}, {}, 0, 0
-  while #jobs < n and looked_at < 5000 do
-    local ids = take_ids(q, n - #jobs)
+  local jobs, active, counted, looked_at, bytes = {}, {}, 0, 0, 0
+  while #jobs < n and looked_at < 5000 and bytes < MOST_BYTES do
+    local ids = take_ids(q, math.min(n - #jobs, PORTION))
     if #ids == 0 then
       break
     end
@@ -45,8 +48,9 @@ local function claim(q, wanted, owner, now_ms)
       local fields = redis.pcall('HGETALL', q.base .. id)
       if #fields > 0 then
         active[#active + 1] = id
-        local job, is_doomed = activate(q, id, fields, owner, now_ms)
+        local job, is_doomed, size = activate(q, id, fields, owner, now_ms)
         jobs[#jobs + 1] = job
+        bytes = bytes + size
         counted = counted + (is_doomed and 0 or 1)
       end
     end
