@@ -129,7 +129,8 @@ async def five_waiting(sender, redis, keys):
         ({"first": 4, "count": 9}, ["j1"]),
         ({"first": 9}, []),
         ({"count": 0}, []),
-        ({"count": 3, "newest_first": False}, ["j3", "j4", "j5"]),
+        ({"count": 3, "newest_first": False}, ["j1", "j2", "j3"]),
+        ({"first": 1, "count": 9, "newest_first": False}, ["j2", "j3", "j4", "j5"]),
     ],
 )
 async def test_a_page_of_waiting_jobs_runs_over_both_lists(

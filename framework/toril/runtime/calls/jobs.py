@@ -77,16 +77,40 @@ def list_jobs(
     keys: QueueKeys, state: JobState, *, first: int = 0, count: int = 50, newest_first: bool = True
 ) -> Call[list[StoredJob]]:
     """Lists a page of the jobs in one state, at most MAX_PAGE."""
-    if state is JobState.UNKNOWN:
+    call = find_jobs(keys, [state], first=first, count=count, newest_first=newest_first)
+
+    def parse(reply: Any) -> list[StoredJob]:
+        return [found.job for found in call.parse(reply)]
+
+    return Call(call.script, call.keys, call.args, parse)
+
+
+def find_jobs(
+    keys: QueueKeys,
+    states: Sequence[JobState],
+    *,
+    first: int = 0,
+    count: int = 50,
+    newest_first: bool = True,
+) -> Call[list[FoundJob]]:
+    """Lists a page of the jobs in each of some states, one state after the other.
+
+    The page is cut so that all of them together have at most MAX_PAGE.
+    """
+    if JobState.UNKNOWN in states:
         raise ValueError("expected a state that jobs can be listed by, got 'unknown'")
-    count = min(count, MAX_PAGE)
-    if count <= 0 or first < 0:
+    count = min(count, MAX_PAGE // max(len(states), 1))
+    if count <= 0 or first < 0 or not states:
         return Call(None, (), ("PING",), lambda _: [])
 
-    def parse(reply: list[Any]) -> list[StoredJob]:
-        return [_to_job(keys, job_id.decode(), fields) for job_id, fields in reply]
+    def parse(reply: list[Any]) -> list[FoundJob]:
+        return [
+            FoundJob(_to_job(keys, job_id.decode(), fields), JobState(state.decode()))
+            for job_id, fields, state in reply
+        ]
 
-    args = (state.value, first, first + count - 1, int(newest_first))
+    names = ",".join(dict.fromkeys(state.value for state in states))
+    args = (names, first, first + count - 1, int(newest_first))
     return Call("list_jobs", (keys.base,), args, parse)
 
 

@@ -65,12 +65,58 @@ def read_counts_of(prefix: str, queues: Sequence[str]) -> Call[dict[str, Counts]
     return Call("read_counts", keys, (), parse)
 
 
+def count_delayed(keys: QueueKeys, *, before_ms: int) -> Call[int]:
+    """Counts the delayed jobs that are due before an instant."""
+    return Call(None, (), ("ZCOUNT", keys.delayed, "-inf", before_ms * 4096 - 1), int)
+
+
+def count_priorities(keys: QueueKeys, priorities: Sequence[int]) -> Call[dict[int, int]]:
+    """Counts the jobs that are ready to run by priority; 0 stands for those without one."""
+
+    def parse(reply: list[int]) -> dict[int, int]:
+        return dict(zip(priorities, reply, strict=True))
+
+    return Call("count_priorities", (keys.base,), tuple(priorities), parse)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerConnection:
+    """A worker of a queue, as its connection shows."""
+
+    #: None: it has no name.
+    name: str | None
+    #: Host and port, or the socket; '' where the server does not tell.
+    address: str
+    #: For how long it has been connected.
+    age_ms: int
+
+
+def list_workers(keys: QueueKeys) -> Call[list[WorkerConnection]]:
+    """Lists the workers of a queue, Node's too, by the names of their connections."""
+
+    def parse(reply: Any) -> list[WorkerConnection]:
+        wanted = name_of_worker(keys.prefix, keys.queue)
+        found = []
+        for fields in map(_read_client, _read_lines(reply)):
+            name = fields.get("name", "")
+            if _count_names([name], wanted):
+                found.append(
+                    WorkerConnection(
+                        name=name.removeprefix(wanted).removeprefix(":w:") or None,
+                        address=fields.get("addr", ""),
+                        age_ms=1000 * int(fields.get("age", 0)),
+                    )
+                )
+        return found
+
+    return Call(None, (), ("CLIENT", "LIST"), parse)
+
+
 def count_workers(prefix: str, queues: Sequence[str]) -> Call[dict[str, int]]:
     """Counts the workers of each queue, Node's too, by the names of their connections."""
 
     def parse(reply: bytes | str) -> dict[str, int]:
-        text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
-        names = [_find_client_name(line) for line in text.splitlines()]
+        names = [_read_client(line).get("name", "") for line in _read_lines(reply)]
         return {queue: _count_names(names, name_of_worker(prefix, queue)) for queue in queues}
 
     return Call(None, (), ("CLIENT", "LIST"), parse)
@@ -82,9 +128,14 @@ def name_of_worker(prefix: str, queue: str, worker: str | None = None) -> str:
     return f"{name}:w:{worker}" if worker else name
 
 
-def _find_client_name(line: str) -> str:
+def _read_lines(reply: bytes | str) -> list[str]:
+    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+    return text.splitlines()
+
+
+def _read_client(line: str) -> dict[str, str]:
     fields = (field.partition("=") for field in line.split(" "))
-    return next((value for name, _, value in fields if name == "name"), "")
+    return {name: value for name, _, value in fields}
 
 
 def _count_names(names: Sequence[str], worker: str) -> int:

@@ -1,21 +1,25 @@
 --[[
-  Lists the jobs of one state, a page at a time; ids without a job are passed over.
+  Lists the jobs of some states, a page of each; ids without a job are passed over, and the page is
+  filled from further on.
   BullMQ: getJobs
 
   KEYS[1] base           of the queue; every other key is built from it
-  ARGV[1] state
+  ARGV[1] states         the states, with commas
   ARGV[2] first          number of the first job, 0 for the first of all
   ARGV[3] last           number of the last one, at most 1000 behind it
   ARGV[4] newest_first   1 or 0
-  Returns {id, fields} for each job
+  Returns {id, fields, state} for each job
   Events: none
 ]]
 
 --- include lib/queue
 
 local q = queue_at(KEYS[1])
-local state, first, last = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local states, first, last = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local newest_first = ARGV[4] == '1'
+
+-- How often a page is filled up.
+local ROUNDS = 5
 
 local SETS = {
   prioritized = q.prioritized,
@@ -39,31 +43,48 @@ local function read_list(key, from, to)
 end
 
 -- Waiting jobs are in two lists while a BullMQ v5 has paused the queue; the page runs over both.
-local function read_waiting()
-  local ids = read_list(q.wait, first, last)
-  local length = redis.call('LLEN', q.wait)
-  if redis.call('EXISTS', q.paused) == 1 and last >= length then
-    for _, id in ipairs(read_list(q.paused, math.max(first - length, 0), last - length)) do
+-- What v5 put aside is older, and runs before the others.
+local function read_waiting(from, to)
+  local newer, older = q.wait, q.paused
+  if not newest_first then
+    newer, older = older, newer
+  end
+  local ids = read_list(newer, from, to)
+  local length = redis.call('LLEN', newer)
+  if to >= length and redis.call('EXISTS', older) == 1 then
+    for _, id in ipairs(read_list(older, math.max(from - length, 0), to - length)) do
       ids[#ids + 1] = id
     end
   end
   return ids
 end
 
-local function read_ids()
+local function read_ids(state, from, to)
   if state == 'waiting' then
-    return read_waiting()
+    return read_waiting(from, to)
   elseif state == 'active' then
-    return read_list(q.active, first, last)
+    return read_list(q.active, from, to)
   end
-  return redis.call(newest_first and 'ZREVRANGE' or 'ZRANGE', SETS[state], first, last)
+  return redis.call(newest_first and 'ZREVRANGE' or 'ZRANGE', SETS[state], from, to)
 end
 
 local reply = {}
-for _, id in ipairs(read_ids()) do
-  local fields = redis.call('HGETALL', q.base .. id)
-  if #fields > 0 then
-    reply[#reply + 1] = { id, fields }
+for state in string.gmatch(states, '[^,]+') do
+  local from, to = first, last
+  for _ = 1, ROUNDS do
+    local ids, missing = read_ids(state, from, to), 0
+    for _, id in ipairs(ids) do
+      local fields = redis.pcall('HGETALL', q.base .. id)
+      if #fields > 0 then
+        reply[#reply + 1] = { id, fields, state }
+      else
+        missing = missing + 1
+      end
+    end
+    if missing == 0 or #ids < to - from + 1 then
+      break
+    end
+    from, to = to + 1, to + missing
   end
 end
 return reply

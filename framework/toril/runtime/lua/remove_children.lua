@@ -59,8 +59,19 @@ local function read_page()
   return redis.call('ZRANGE', unsuccessful, 0, PAGE - 1), { 'ZREM', unsuccessful }, '0'
 end
 
+-- A job's last pending child goes with it, but not what is below that child, if it is too much.
+local function find_too_large_last()
+  local pending = job_key .. ':dependencies'
+  local last = redis.call('SCARD', pending) == 1 and redis.call('SRANDMEMBER', pending)
+  return last and not append_family({}, last) and last or nil
+end
+
 if redis.call('EXISTS', job_key) == 0 then
   return { -1 }
+end
+local too_large = not only_pending and find_too_large_last()
+if too_large then
+  return { 0, cursor, '', too_large, 0 }
 end
 local removed, cost = 0, 0
 local children, take_off, next_cursor = read_page()
