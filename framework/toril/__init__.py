@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from toril.adding import Deduplication
     from toril.client import Client, JobHandle, RunHandle
     from toril.declarations.backoff import Backoff
     from toril.errors import (
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
         WaitTimeout,
         WrongState,
     )
+    from toril.handles.queue_handle import QueueHandle
+    from toril.handles.sync_queue_handle import SyncQueueHandle
     from toril.plugins.decorators import backoff, hookimpl, processor, secret_provider
     from toril.plugins.job import Job, ThreadJob
     from toril.sync_client import SyncClient, SyncJobHandle, SyncRunHandle
@@ -50,6 +53,7 @@ __all__ = [
     "Backoff",
     "Client",
     "ConfigurationError",
+    "Deduplication",
     "Delay",
     "EmbeddedServerError",
     "ExpressionError",
@@ -63,6 +67,7 @@ __all__ = [
     "LockLost",
     "PayloadTooLarge",
     "PluginError",
+    "QueueHandle",
     "RateLimited",
     "RedisMisconfigured",
     "RedisOutOfMemory",
@@ -72,6 +77,7 @@ __all__ = [
     "SecretError",
     "SyncClient",
     "SyncJobHandle",
+    "SyncQueueHandle",
     "SyncRunHandle",
     "TemplateError",
     "ThreadJob",
@@ -92,11 +98,14 @@ __all__ = [
 _HOMES = {
     "Backoff": "toril.declarations.backoff",
     "Client": "toril.client",
+    "Deduplication": "toril.adding",
     "Job": "toril.plugins.job",
     "JobHandle": "toril.client",
+    "QueueHandle": "toril.handles.queue_handle",
     "RunHandle": "toril.client",
     "SyncClient": "toril.sync_client",
     "SyncJobHandle": "toril.sync_client",
+    "SyncQueueHandle": "toril.handles.sync_queue_handle",
     "SyncRunHandle": "toril.sync_client",
     "ThreadJob": "toril.plugins.job",
     "backoff": "toril.plugins.decorators",

@@ -13,6 +13,7 @@ from toril.adding import (
     CLOCKS_APART_MS,
     EMPTY,
     AddOptions,
+    Deduplication,
     Instant,
     JobBuilder,
     Span,
@@ -25,6 +26,8 @@ from toril.clock import Clock, SystemClock
 from toril.declarations.flow import Flow
 from toril.declarations.pipeline import Pipeline
 from toril.errors import JobNotFound, RedisUnavailable
+from toril.handles.job_changes import JobChanges
+from toril.handles.queue_handle import QueueHandle
 from toril.opening import DEFAULT_DIRECTORY, Server, Setup, load_setup, tell_added
 from toril.outgoing import Outgoing
 from toril.plugins.observers import Observers
@@ -136,20 +139,25 @@ class Client:
         at: Instant | None = None,
         priority: int | None = None,
         lifo: bool = False,
+        deduplicate: Deduplication | None = None,
     ) -> JobHandle:
         """Adds a job; it is stored when this returns.
 
         `data` is any JSON, `{}` if it is left out. `delay` is seconds, a duration or a timedelta,
         `at` an aware datetime or ISO 8601 text, which is read in `defaults.timezone` unless it
         names a zone. An `id` that exists adds nothing: the handle's `created` is False then.
+        `deduplicate` keeps the job out while another one holds the same deduplication id: the
+        handle is that other job's then, with `created` False.
         Raises UnknownName or AddError, and nothing is stored.
         """
-        options = AddOptions(id=id, delay=delay, at=at, priority=priority, lifo=lifo)
+        options = AddOptions(
+            id=id, delay=delay, at=at, priority=priority, lifo=lifo, deduplicate=deduplicate
+        )
         job = self._builder.build(job_type, data, options, now_ms=self.clock.now_ms())
         added = await self._outgoing.put(job)
         if added.created:
             tell_added(self._observers, [job])
-        return JobHandle(self, job.queue, job.id, created=added.created)
+        return JobHandle(self, job.queue, added.id, created=added.created)
 
     async def add_many(self, job_type: str, rows: Iterable[Any]) -> list[JobHandle]:
         """Adds a job for each row of data, a thousand in a round trip.
@@ -185,6 +193,10 @@ class Client:
     def job(self, queue: str, id: str) -> JobHandle:
         """Gives the handle of a job, there or not."""
         return JobHandle(self, queue, id, created=False)
+
+    def queue(self, name: str) -> QueueHandle:
+        """Gives the handle of a queue, declared or not."""
+        return QueueHandle(self, name)
 
     def keys(self, queue: str) -> QueueKeys:
         """Gives the keys of a queue, as calls take them."""
@@ -230,10 +242,12 @@ class Client:
         return await self.send(call)
 
 
-class JobHandle:
+class JobHandle(JobChanges):
     """One job, wherever it is by now."""
 
     __slots__ = ("_client", "_keys", "created", "id", "queue")
+
+    _client: Client
 
     def __init__(self, client: Client, queue: str, job_id: str, *, created: bool) -> None:
         self._client = client

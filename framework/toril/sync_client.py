@@ -13,6 +13,7 @@ from toril.adding import (
     CLOCKS_APART_MS,
     EMPTY,
     AddOptions,
+    Deduplication,
     Instant,
     JobBuilder,
     Span,
@@ -25,6 +26,8 @@ from toril.clock import Clock, SystemClock
 from toril.declarations.flow import Flow
 from toril.declarations.pipeline import Pipeline
 from toril.errors import JobNotFound, RedisUnavailable
+from toril.handles.job_changes import SyncJobChanges
+from toril.handles.sync_queue_handle import SyncQueueHandle
 from toril.opening import DEFAULT_DIRECTORY, Server, load_setup, tell_added
 from toril.plugins.observers import Observers
 from toril.runtime.call import Call
@@ -124,14 +127,17 @@ class SyncClient:
         at: Instant | None = None,
         priority: int | None = None,
         lifo: bool = False,
+        deduplicate: Deduplication | None = None,
     ) -> SyncJobHandle:
         """Adds a job; see `Client.add`."""
-        options = AddOptions(id=id, delay=delay, at=at, priority=priority, lifo=lifo)
+        options = AddOptions(
+            id=id, delay=delay, at=at, priority=priority, lifo=lifo, deduplicate=deduplicate
+        )
         job = self._builder.build(job_type, data, options, now_ms=self.clock.now_ms())
         (added,) = self._store([job])
         if added.created:
             tell_added(self._observers, [job])
-        return SyncJobHandle(self, job.queue, job.id, created=added.created)
+        return SyncJobHandle(self, job.queue, added.id, created=added.created)
 
     def add_many(self, job_type: str, rows: Iterable[Any]) -> list[SyncJobHandle]:
         """Adds a job for each row of data, a thousand in a round trip; see `Client.add_many`."""
@@ -153,9 +159,17 @@ class SyncClient:
             tell_added(self._observers, jobs)
         return SyncRunHandle(self, self.pipeline.flows[flow], run, created=created)
 
+    def check_data(self, job_type: str, data: Any) -> None:
+        """Raises UnknownName or AddError unless a job of the type may carry the data."""
+        self._builder.check_data(job_type, data)
+
     def job(self, queue: str, id: str) -> SyncJobHandle:
         """Gives the handle of a job, there or not."""
         return SyncJobHandle(self, queue, id, created=False)
+
+    def queue(self, name: str) -> SyncQueueHandle:
+        """Gives the handle of a queue, declared or not."""
+        return SyncQueueHandle(self, name)
 
     def keys(self, queue: str) -> QueueKeys:
         """Gives the keys of a queue, as calls take them."""
@@ -191,10 +205,12 @@ class SyncClient:
         return self.send(call)
 
 
-class SyncJobHandle:
+class SyncJobHandle(SyncJobChanges):
     """One job, wherever it is by now; see `JobHandle`."""
 
     __slots__ = ("_client", "_keys", "created", "id", "queue")
+
+    _client: SyncClient
 
     def __init__(self, client: SyncClient, queue: str, job_id: str, *, created: bool) -> None:
         self._client = client

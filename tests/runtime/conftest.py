@@ -1,12 +1,14 @@
-"""Fixtures of runtime tests: a rig that declares job types of plain functions and runs workers."""
+"""Fixtures of runtime tests: a rig that runs workers on plain functions, both clients as one."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import itertools
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from toril.client import Client
 from toril.clock import Clock, SystemClock
 from toril.declarations.backoff import BUILTIN_BACKOFFS
 from toril.declarations.job_type import JobType
@@ -22,11 +25,13 @@ from toril.declarations.queue import Queue
 from toril.plugins.descriptors import Processor
 from toril.runtime.calls.add import add_jobs
 from toril.runtime.calls.jobs import Ending, read_job, read_state
-from toril.runtime.connection import connect
+from toril.runtime.connection import connect, connect_sync
 from toril.runtime.job import NewJob, StoredJob
 from toril.runtime.keys import QueueKeys
 from toril.runtime.sender import AsyncSender
+from toril.runtime.sync_sender import SyncSender
 from toril.runtime.worker.worker import Worker
+from toril.sync_client import SyncClient
 from toril.testing.virtual_clock import VirtualClock
 
 
@@ -207,3 +212,53 @@ async def rig(server: Any, prefix: str, redis: Redis) -> AsyncIterator[Rig]:
     made = Rig(server.url, prefix, redis)
     yield made
     await made.close()
+
+
+class Awaited:
+    """A blocking object behind an async face: calls run in a thread, what they give is wrapped."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._inner, name)
+        if not inspect.ismethod(value):
+            return value
+        if name in ("job", "queue"):
+            return lambda *args: _wrap(value(*args))
+        return partial(self._call, value)
+
+    async def _call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        value = await asyncio.to_thread(method, *args, **kwargs)
+        if isinstance(value, list):
+            return [_wrap(one) for one in value]
+        return _wrap(value)
+
+
+def _wrap(value: Any) -> Any:
+    return Awaited(value) if type(value).__name__.startswith("Sync") else value
+
+
+@pytest.fixture(params=["async", "sync"])
+async def make_client(request: pytest.FixtureRequest, rig: Any) -> AsyncIterator[Any]:
+    """`make_client()`: a client of the rig's pipeline, async or sync, called alike."""
+    made: list[Any] = []
+
+    def make() -> Any:
+        given = {"clock": rig.clock, "observers": rig.hooks}
+        if request.param == "async":
+            client: Any = Client(rig.pipeline, sender=rig.sender, **given)
+            made.append(client.close)
+            return client
+        redis = connect_sync(rig.url)
+        made.append(partial(asyncio.to_thread, redis.close))
+        return Awaited(SyncClient(rig.pipeline, sender=SyncSender(redis), **given))
+
+    rig.hooks.drain = _nothing
+    yield make
+    for close in made:
+        await close()
+
+
+async def _nothing() -> None:
+    pass

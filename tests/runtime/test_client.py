@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import pytest
@@ -23,52 +21,6 @@ from toril.runtime.sync_sender import SyncSender
 from toril.sync_client import SyncClient
 
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-
-
-class Awaited:
-    """A blocking object behind an async face: calls run in a thread, what they give is wrapped."""
-
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(self._inner, name)
-        return partial(self._call, value) if inspect.ismethod(value) else value
-
-    async def _call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        value = await asyncio.to_thread(method, *args, **kwargs)
-        if isinstance(value, list):
-            return [_wrap(one) for one in value]
-        return _wrap(value)
-
-
-def _wrap(value: Any) -> Any:
-    return Awaited(value) if type(value).__name__.startswith("Sync") else value
-
-
-@pytest.fixture(params=["async", "sync"])
-async def make_client(request: pytest.FixtureRequest, rig: Any) -> AsyncIterator[Any]:
-    """`make_client()`: a client of the rig's pipeline, async or sync, called alike."""
-    made: list[Any] = []
-
-    def make() -> Any:
-        given = {"clock": rig.clock, "observers": rig.hooks}
-        if request.param == "async":
-            client: Any = Client(rig.pipeline, sender=rig.sender, **given)
-            made.append(client.close)
-            return client
-        redis = connect_sync(rig.url)
-        made.append(partial(asyncio.to_thread, redis.close))
-        return Awaited(SyncClient(rig.pipeline, sender=SyncSender(redis), **given))
-
-    rig.hooks.drain = _nothing
-    yield make
-    for close in made:
-        await close()
-
-
-async def _nothing() -> None:
-    pass
 
 
 async def echo(job: Any) -> Any:

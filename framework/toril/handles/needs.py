@@ -1,0 +1,33 @@
+"""What handles need of their client."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeVar
+
+from toril.clock import Clock
+from toril.declarations.pipeline import Pipeline
+from toril.runtime.call import Call
+from toril.runtime.keys import QueueKeys
+
+T = TypeVar("T")
+
+
+class _Knows(Protocol):
+    pipeline: Pipeline
+    clock: Clock
+
+    def keys(self, queue: str) -> QueueKeys: ...
+
+    def check_data(self, job_type: str, data: Any) -> None: ...
+
+
+class Sends(_Knows, Protocol):
+    """The asyncio client."""
+
+    async def send(self, call: Call[T]) -> T: ...
+
+
+class SendsSync(_Knows, Protocol):
+    """The blocking client."""
+
+    def send(self, call: Call[T]) -> T: ...

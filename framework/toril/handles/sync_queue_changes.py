@@ -1,0 +1,89 @@
+"""What a queue's handle sets and moves, blocking."""
+
+from __future__ import annotations
+
+from toril.adding import Instant, Span, read_span_ms
+from toril.declarations.units import Rate
+from toril.handles.needs import SendsSync
+from toril.handles.queue_changes import read_latest_ms, read_rate
+from toril.runtime import many
+from toril.runtime.calls import deduplication, limits, queues
+from toril.runtime.keys import QueueKeys
+from toril.runtime.states import JobState
+from toril.runtime.steps import walk_sync
+
+
+class SyncQueueChanges:
+    """A part of `SyncQueueHandle`; see `QueueChanges`."""
+
+    __slots__ = ()
+
+    _client: SendsSync
+    _keys: QueueKeys
+
+    def counts(self) -> queues.Counts:
+        """Counts its jobs by state, and tells whether it is paused."""
+        return self._client.send(queues.read_counts(self._keys))
+
+    def pause(self) -> bool:
+        """Stops the claiming of its jobs, everywhere; gives False if it was paused already."""
+        return self._client.send(queues.pause(self._keys))
+
+    def resume(self) -> bool:
+        """Lets its jobs be claimed again; gives False if it was not paused."""
+        return self._client.send(queues.resume(self._keys))
+
+    def limits(self) -> limits.Limits:
+        """Gives what it allows, and for how long a rate limit holds it now."""
+        return self._client.send(limits.read_limits(self._keys))
+
+    def set_max_active(self, max_active: int | None) -> None:
+        """Bounds how many of its jobs are active at once; None lifts the bound."""
+        self._client.send(limits.set_max_active(self._keys, max_active))
+
+    def set_rate_limit(self, rate: str | Rate | None) -> None:
+        """Bounds how many of its jobs start per time, such as "10/s"; None lifts the bound."""
+        self._client.send(limits.set_rate(self._keys, read_rate(rate)))
+
+    def hold(self, span: Span) -> None:
+        """Has no job claimed for so long, as if the rate limit were used up."""
+        self._client.send(limits.hold(self._keys, read_span_ms(span)))
+
+    def release_rate_limit(self) -> bool:
+        """Ends what the rate limit, or `hold`, keeps back now; gives False if there was nothing."""
+        return self._client.send(limits.release(self._keys))
+
+    def deduplication_owner(self, deduplication_id: str) -> str | None:
+        """Gives the id of the job that holds a deduplication id, None if it is free."""
+        call = deduplication.read_owner(self._keys, deduplication_id)
+        return self._client.send(call)
+
+    def release_deduplication(self, deduplication_id: str) -> bool:
+        """Frees a deduplication id, whoever holds it; gives False if it was free."""
+        return self._client.send(deduplication.release(self._keys, deduplication_id))
+
+    def promote_jobs(self) -> int:
+        """Makes all its delayed jobs due now; gives how many."""
+        return walk_sync(many.promote_all(self._keys), self._client.send)
+
+    def retry_jobs(
+        self,
+        state: str = "failed",
+        *,
+        finished_by: Instant | None = None,
+        limit: int | None = None,
+        fresh_attempts: bool = True,
+    ) -> many.RetriedJobs:
+        """Runs its failed, or completed, jobs again, the oldest first; gives how many.
+
+        `finished_by` leaves out what finished later, `fresh_attempts` allows all attempts again.
+        """
+        steps = many.retry_all(
+            self._keys,
+            JobState(state),
+            clock=self._client.clock,
+            finished_by_ms=read_latest_ms(finished_by, self._client.pipeline.timezone),
+            limit=limit,
+            fresh_attempts=fresh_attempts,
+        )
+        return walk_sync(steps, self._client.send)
