@@ -44,13 +44,19 @@ if TYPE_CHECKING:
     from toril.handles.sync_queue_handle import SyncQueueHandle
     from toril.plugins.decorators import backoff, hookimpl, processor, secret_provider
     from toril.plugins.job import Job, ThreadJob
+    from toril.runtime.calls.children import Child, ChildCounts, ChildStand
     from toril.sync_client import SyncClient, SyncJobHandle, SyncRunHandle
+    from toril.trees import AddedTree, Tree
 
     __version__: str
 
 __all__ = [
     "AddError",
+    "AddedTree",
     "Backoff",
+    "Child",
+    "ChildCounts",
+    "ChildStand",
     "Client",
     "ConfigurationError",
     "Deduplication",
@@ -82,6 +88,7 @@ __all__ = [
     "TemplateError",
     "ThreadJob",
     "TorilError",
+    "Tree",
     "UnknownName",
     "Unrecoverable",
     "WaitForChildren",
@@ -96,7 +103,11 @@ __all__ = [
 
 #: Where a name lives, unless it is an error.
 _HOMES = {
+    "AddedTree": "toril.trees",
     "Backoff": "toril.declarations.backoff",
+    "Child": "toril.runtime.calls.children",
+    "ChildCounts": "toril.runtime.calls.children",
+    "ChildStand": "toril.runtime.calls.children",
     "Client": "toril.client",
     "Deduplication": "toril.adding",
     "Job": "toril.plugins.job",
@@ -108,6 +119,7 @@ _HOMES = {
     "SyncQueueHandle": "toril.handles.sync_queue_handle",
     "SyncRunHandle": "toril.sync_client",
     "ThreadJob": "toril.plugins.job",
+    "Tree": "toril.trees",
     "backoff": "toril.plugins.decorators",
     "hookimpl": "toril.plugins.decorators",
     "processor": "toril.plugins.decorators",

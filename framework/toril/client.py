@@ -27,7 +27,9 @@ from toril.declarations.flow import Flow
 from toril.declarations.pipeline import Pipeline
 from toril.errors import JobNotFound, RedisUnavailable
 from toril.handles.job_changes import JobChanges
+from toril.handles.job_family import JobFamily
 from toril.handles.queue_handle import QueueHandle
+from toril.handles.schedules import Schedules
 from toril.opening import DEFAULT_DIRECTORY, Server, Setup, load_setup, tell_added
 from toril.outgoing import Outgoing
 from toril.plugins.observers import Observers
@@ -35,14 +37,18 @@ from toril.runtime.call import Call
 from toril.runtime.calls import jobs as job_calls
 from toril.runtime.calls.add import Added, add_jobs
 from toril.runtime.calls.jobs import Ending
+from toril.runtime.calls.removal import unlink_child
 from toril.runtime.connection import check_server, connect, is_temporary, measure_offset_ms
 from toril.runtime.events import FinishWaits
 from toril.runtime.flows import step_job_id
 from toril.runtime.job import NewJob, StoredJob
 from toril.runtime.keys import QueueKeys
+from toril.runtime.removal import remove_family, remove_pending_children
 from toril.runtime.runs import RunView, read_run
 from toril.runtime.sender import AsyncSender
 from toril.runtime.states import JobState
+from toril.runtime.steps import walk
+from toril.trees import AddedTree, JobRef, Tree, build_tree
 
 T = TypeVar("T")
 
@@ -171,6 +177,51 @@ class Client:
             tell_added(self._observers, chunk)
         return [JobHandle(self, job.queue, job.id, created=True) for job in jobs]
 
+    async def add_tree(self, tree: Tree, *, parent: JobRef | None = None) -> AddedTree[JobHandle]:
+        """Adds a job with the jobs it waits for, all or none of them.
+
+        With a `parent` (a handle, or the job that runs) that job waits for the tree's own. Raises
+        UnknownName or AddError, and nothing is stored.
+        """
+        now_ms = self.clock.now_ms()
+        built = build_tree(self._builder, tree, parent=parent, now_ms=now_ms)
+        added = await self._store(built.jobs)
+        tell_added(self._observers, built.list_created(added))
+        return built.give_handles(
+            added, lambda job, created: JobHandle(self, job.queue, job.id, created=created)
+        )
+
+    async def add_child(
+        self,
+        parent: JobRef,
+        job_type: str,
+        data: Any = EMPTY,
+        *,
+        id: str | None = None,
+        delay: Span | None = None,
+        at: Instant | None = None,
+        priority: int | None = None,
+        lifo: bool = False,
+        on_failure: str = "fail",
+    ) -> JobHandle:
+        """Adds a job that another one waits for, there already; see `add_tree`.
+
+        One that runs waits for it once it raises WaitForChildren. `on_failure` says what this
+        job's failure means to the parent: `fail`, `ignore` (it goes on when the others have
+        ended), `continue` (it goes on at once), `remove` (as if it had not been) or `wait`.
+        """
+        tree = Tree(
+            job_type,
+            data,
+            on_failure=on_failure,
+            id=id,
+            delay=delay,
+            at=at,
+            priority=priority,
+            lifo=lifo,
+        )
+        return (await self.add_tree(tree, parent=parent)).job
+
     async def start_flow(
         self, flow: str, inputs: Any = EMPTY, *, run_id: str | None = None
     ) -> RunHandle:
@@ -197,6 +248,10 @@ class Client:
     def queue(self, name: str) -> QueueHandle:
         """Gives the handle of a queue, declared or not."""
         return QueueHandle(self, name)
+
+    def schedules(self, queue: str) -> Schedules:
+        """Gives the schedules of a queue, to make, change, read and remove at run time."""
+        return Schedules(self, queue)
 
     def keys(self, queue: str) -> QueueKeys:
         """Gives the keys of a queue, as calls take them."""
@@ -242,7 +297,7 @@ class Client:
         return await self.send(call)
 
 
-class JobHandle(JobChanges):
+class JobHandle(JobChanges, JobFamily):
     """One job, wherever it is by now."""
 
     __slots__ = ("_client", "_keys", "created", "id", "queue")
@@ -299,9 +354,25 @@ class JobHandle(JobChanges):
         """Makes a delayed job due now; raises JobNotFound or WrongState."""
         await self._client.send(job_calls.promote(self._keys, self.id))
 
-    async def remove(self) -> None:
-        """Removes the job and its children; raises JobNotFound, or WrongState for an active one."""
-        await self._client.send(job_calls.remove_job(self._keys, self.id))
+    async def remove(self, *, with_children: bool = True) -> int:
+        """Removes it with all below it, and gives how many jobs that were.
+
+        Up to a thousand go at one instant, more in a row of calls. Raises JobNotFound, or
+        WrongState when it or a job below it is active.
+        """
+        steps = remove_family(self._keys, self.id, with_children=with_children)
+        return await walk(steps, self._client.send)
+
+    async def remove_pending_children(self) -> int:
+        """Removes the children that have not ended and do not run; gives how many jobs went.
+
+        If it waited for them alone it goes on. Raises JobNotFound.
+        """
+        return await walk(remove_pending_children(self._keys, self.id), self._client.send)
+
+    async def unlink_from_parent(self) -> bool:
+        """Makes it a job that no other waits for; gives False if none did. Raises JobNotFound."""
+        return await self._client.send(unlink_child(self._keys, self.id))
 
 
 class RunHandle:

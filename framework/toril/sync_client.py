@@ -27,6 +27,8 @@ from toril.declarations.flow import Flow
 from toril.declarations.pipeline import Pipeline
 from toril.errors import JobNotFound, RedisUnavailable
 from toril.handles.job_changes import SyncJobChanges
+from toril.handles.job_family import SyncJobFamily
+from toril.handles.schedules import SyncSchedules
 from toril.handles.sync_queue_handle import SyncQueueHandle
 from toril.opening import DEFAULT_DIRECTORY, Server, load_setup, tell_added
 from toril.plugins.observers import Observers
@@ -34,6 +36,7 @@ from toril.runtime.call import Call
 from toril.runtime.calls import jobs as job_calls
 from toril.runtime.calls.add import Added, add_jobs
 from toril.runtime.calls.jobs import Ending
+from toril.runtime.calls.removal import unlink_child
 from toril.runtime.connection import (
     check_server_sync,
     connect_sync,
@@ -44,9 +47,12 @@ from toril.runtime.events import wait_until_finished_sync
 from toril.runtime.flows import step_job_id
 from toril.runtime.job import NewJob, StoredJob
 from toril.runtime.keys import QueueKeys
+from toril.runtime.removal import remove_family, remove_pending_children
 from toril.runtime.runs import RunView, read_run_sync
 from toril.runtime.states import JobState
+from toril.runtime.steps import walk_sync
 from toril.runtime.sync_sender import SyncSender
+from toril.trees import AddedTree, JobRef, Tree, build_tree
 
 T = TypeVar("T")
 
@@ -148,6 +154,42 @@ class SyncClient:
             tell_added(self._observers, chunk)
         return [SyncJobHandle(self, job.queue, job.id, created=True) for job in jobs]
 
+    def add_tree(self, tree: Tree, *, parent: JobRef | None = None) -> AddedTree[SyncJobHandle]:
+        """Adds a job with the jobs it waits for; see `Client.add_tree`."""
+        now_ms = self.clock.now_ms()
+        built = build_tree(self._builder, tree, parent=parent, now_ms=now_ms)
+        added = self._store(built.jobs)
+        tell_added(self._observers, built.list_created(added))
+        return built.give_handles(
+            added, lambda job, created: SyncJobHandle(self, job.queue, job.id, created=created)
+        )
+
+    def add_child(
+        self,
+        parent: JobRef,
+        job_type: str,
+        data: Any = EMPTY,
+        *,
+        id: str | None = None,
+        delay: Span | None = None,
+        at: Instant | None = None,
+        priority: int | None = None,
+        lifo: bool = False,
+        on_failure: str = "fail",
+    ) -> SyncJobHandle:
+        """Adds a job that another one waits for; see `Client.add_child`."""
+        tree = Tree(
+            job_type,
+            data,
+            on_failure=on_failure,
+            id=id,
+            delay=delay,
+            at=at,
+            priority=priority,
+            lifo=lifo,
+        )
+        return (self.add_tree(tree, parent=parent)).job
+
     def start_flow(
         self, flow: str, inputs: Any = EMPTY, *, run_id: str | None = None
     ) -> SyncRunHandle:
@@ -170,6 +212,10 @@ class SyncClient:
     def queue(self, name: str) -> SyncQueueHandle:
         """Gives the handle of a queue, declared or not."""
         return SyncQueueHandle(self, name)
+
+    def schedules(self, queue: str) -> SyncSchedules:
+        """Gives the schedules of a queue; see `Client.schedules`."""
+        return SyncSchedules(self, queue)
 
     def keys(self, queue: str) -> QueueKeys:
         """Gives the keys of a queue, as calls take them."""
@@ -205,7 +251,7 @@ class SyncClient:
         return self.send(call)
 
 
-class SyncJobHandle(SyncJobChanges):
+class SyncJobHandle(SyncJobChanges, SyncJobFamily):
     """One job, wherever it is by now; see `JobHandle`."""
 
     __slots__ = ("_client", "_keys", "created", "id", "queue")
@@ -259,9 +305,18 @@ class SyncJobHandle(SyncJobChanges):
         """Makes a delayed job due now; raises JobNotFound or WrongState."""
         self._client.send(job_calls.promote(self._keys, self.id))
 
-    def remove(self) -> None:
-        """Removes the job and its children; raises JobNotFound, or WrongState for an active one."""
-        self._client.send(job_calls.remove_job(self._keys, self.id))
+    def remove(self, *, with_children: bool = True) -> int:
+        """Removes it with all below it, and gives how many; see `JobHandle.remove`."""
+        steps = remove_family(self._keys, self.id, with_children=with_children)
+        return walk_sync(steps, self._client.send)
+
+    def remove_pending_children(self) -> int:
+        """Removes the children that have not ended and do not run; gives how many jobs went."""
+        return walk_sync(remove_pending_children(self._keys, self.id), self._client.send)
+
+    def unlink_from_parent(self) -> bool:
+        """Makes it a job that no other waits for; gives False if none did. Raises JobNotFound."""
+        return self._client.send(unlink_child(self._keys, self.id))
 
 
 class SyncRunHandle:

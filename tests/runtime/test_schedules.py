@@ -379,8 +379,16 @@ async def test_an_id_of_bullmqs_old_kind_needs_its_counter(
     async_sender, redis, keys, clock
 ) -> None:
     old = "sync::::3600000"
-    schedule = replace(build_schedule(make_pipeline(keys.prefix, EVERY), EVERY), id=old)
+    # Made under another id and moved: we store no id like that.
+    schedule = replace(build_schedule(make_pipeline(keys.prefix, EVERY), EVERY), id="sync")
     await async_sender.send(upsert_schedule(keys, schedule, now_ms=NOW, next_ms=None))
+    await redis.rename(keys.scheduler("sync"), keys.scheduler(old))
+    await redis.rename(keys.job(f"repeat:sync:{NOW}"), keys.job(f"repeat:{old}:{NOW}"))
+    await redis.hset(keys.job(f"repeat:{old}:{NOW}"), "rjk", old)
+    await redis.zadd(keys.repeat, {old: NOW})
+    await redis.zrem(keys.repeat, "sync")
+    await redis.delete(keys.wait)
+    await redis.lpush(keys.wait, f"repeat:{old}:{NOW}")
     [job] = await claim_all(async_sender, keys, clock)
     call = follow_tick(keys, job, now_ms=NOW)
     assert call is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from toril.runtime.calls.children import PAGE, Child, ChildCounts, ChildStand, count_children
 from toril.runtime.children import read_children
+from toril.runtime.steps import walk
 
 KEPT = [
     ("SADD", "p:dependencies", "P:orders:a", "P:mails:b"),
@@ -33,7 +34,7 @@ async def test_a_job_without_children_has_none(check):
 async def test_children_are_read_with_what_their_parent_knows(check, async_sender, keys):
     await check(before=KEPT, call=count)
 
-    found = await read_children(async_sender.send, keys, "p")
+    found = await walk(read_children(keys, "p"), async_sender.send)
 
     assert sorted(found, key=lambda child: child.id) == [
         Child(queue="orders", id="a", stand=ChildStand.PENDING),
@@ -48,6 +49,6 @@ async def test_more_children_than_a_page_holds_are_all_read(async_sender, redis,
     results = {keys.job(f"c{n}"): str(n) for n in range(3 * PAGE)}
     await redis.hset(keys.processed("p"), mapping=results)
 
-    found = await read_children(async_sender.send, keys, "p")
+    found = await walk(read_children(keys, "p"), async_sender.send)
 
     assert sorted(child.result for child in found) == list(range(3 * PAGE))

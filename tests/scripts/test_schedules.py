@@ -12,6 +12,7 @@ from toril.runtime.calls.schedules import (
     NewSchedule,
     NextTick,
     ScheduleRecord,
+    ScheduleTemplate,
     Upserted,
     add_next_tick,
     list_schedules,
@@ -430,7 +431,10 @@ async def test_schedules_are_listed_with_their_ticks(sender, redis, keys) -> Non
         timezone="UTC",
         every_ms=None,
         start_ms=None,
+        end_ms=None,
+        offset_ms=None,
         limit=None,
+        template=ScheduleTemplate(b'{"x":1}', b'{"attempts":3}'),
         added_ticks=1,
         owner="trading",
         next_ms=NOW + 5_000,
@@ -446,4 +450,4 @@ def test_an_interval_takes_no_tick_of_cron(keys) -> None:
     with pytest.raises(ValueError) as raised:
         upsert_schedule(keys, EVERY, now_ms=NOW, next_ms=NOW)
 
-    assert str(raised.value) == "expected next_ms for a cron expression, and only for one"
+    assert str(raised.value) == "expected next_ms only for a cron expression"

@@ -85,6 +85,14 @@ class Job(Protocol):
         """Gives why children failed that this job goes on without, by their ids."""
         ...
 
+    async def remove_pending_children(self) -> int:
+        """Removes the children that have not begun, and gives how many jobs went.
+
+        For a job that goes on at once when a child failed (`on_failure: continue`): it completes
+        once none is pending.
+        """
+        ...
+
 
 class ThreadJob(Protocol):
     """The running job, for plain functions: as `Job`, but the methods block."""
@@ -129,3 +137,5 @@ class ThreadJob(Protocol):
     def add_tree(self, tree: Any) -> Any: ...
 
     def ignored_failures(self) -> Mapping[str, str]: ...
+
+    def remove_pending_children(self) -> int: ...

@@ -188,15 +188,27 @@ def validate_job_id(job_id: str) -> str:
     return job_id
 
 
+def validate_schedule_id(schedule_id: str) -> str:
+    """Gives a schedule's id back if the layout can hold it; raises InvalidJobId otherwise."""
+    problem = _find_key_problem(schedule_id)
+    if problem:
+        raise InvalidJobId(f"schedule id {schedule_id!r} {problem}")
+    return schedule_id
+
+
 def _find_id_problem(job_id: str) -> str | None:
-    if not job_id:
-        return "is empty"
     if _INTEGER.fullmatch(job_id):
         return "is an integer, which would collide with generated ids; put a letter in it"
-    if ":" in job_id:
-        return "holds ':', which parts the keys in Redis; use '-' or '.'"
     if job_id in QUEUE_SUFFIXES:
         return "is the name of one of the queue's own keys"
+    return _find_key_problem(job_id)
+
+
+def _find_key_problem(job_id: str) -> str | None:
+    if not job_id:
+        return "is empty"
+    if ":" in job_id:
+        return "holds ':', which parts the keys in Redis; use '-' or '.'"
     if _CONTROL.search(job_id):
         return "holds a control character"
     try:

@@ -119,10 +119,8 @@ async def _upsert(
     calls = []
     for schedule in schedules:
         keys = QueueKeys(pipeline.redis.prefix, pipeline.queue_of_schedule(schedule).name)
-        next_ms = None
-        if schedule.cron is not None:
-            next_ms = next_tick_ms(schedule.cron, now_ms, schedule.timezone)
         new = build_schedule(pipeline, schedule)
+        next_ms = first_tick_ms(new, now_ms=now_ms)
         calls.append(upsert_schedule(keys, new, now_ms=now_ms, next_ms=next_ms))
     replies = await sender.send_many(calls, return_exceptions=True)
     return [
@@ -166,6 +164,22 @@ def build_schedule(pipeline: Pipeline, schedule: Schedule) -> NewSchedule:
         opts={**opts, "priority": priority} if priority else opts,
         owner=pipeline.project,
     )
+
+
+def first_tick_ms(schedule: NewSchedule, *, now_ms: int, immediately: bool = False) -> int | None:
+    """Gives the next tick of a cron expression, None when none is left before its end.
+
+    None for an interval too: its ticks are computed where it is stored. Raises ValueError for an
+    expression or zone that cannot be read.
+    """
+    if schedule.cron is None:
+        return None
+    after_ms = max(now_ms, schedule.start_ms or 0)
+    tick_ms = next_tick_ms(schedule.cron, after_ms, schedule.timezone or "UTC")
+    if immediately:
+        tick_ms = now_ms
+    is_over = tick_ms is not None and schedule.end_ms is not None and tick_ms > schedule.end_ms
+    return None if is_over else tick_ms
 
 
 def read_tick_ms(job: StoredJob) -> int | None:

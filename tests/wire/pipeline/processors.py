@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from toril import Job, Unrecoverable, hookimpl, processor
+from toril import Job, Unrecoverable, WaitForChildren, hookimpl, processor
 
 
 @processor("wire.echo")
@@ -36,6 +36,24 @@ async def total(job: Job) -> Any:
     return sum(job.data.get("numbers") or job.results.values())
 
 
+@processor("wire.family")
+async def family(job: Job) -> Any:
+    """Gives its children's results, and why those failed that it goes on without."""
+    ignored = await job.ignored_failures()
+    if ignored:
+        await job.remove_pending_children()
+    return [job.results, ignored]
+
+
+@processor("wire.asks")
+async def asks(job: Job) -> Any:
+    """Adds a child in another queue and gives what came of it."""
+    if not job.results:
+        await job.add_child("node-echo", job.data, id=f"{job.id}-child")
+        raise WaitForChildren
+    return list(job.results.values())
+
+
 @processor("wire.slow")
 async def slow(job: Job) -> str:
     """Takes as long as it is told."""
@@ -45,4 +63,4 @@ async def slow(job: Job) -> str:
 
 @hookimpl
 def toril_processors() -> list[Any]:
-    return [echo, flaky, refused, total, slow]
+    return [echo, flaky, refused, total, family, asks, slow]

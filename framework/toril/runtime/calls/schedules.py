@@ -8,7 +8,13 @@ from typing import Any
 
 from toril.errors import WrongState
 from toril.runtime.call import Call
-from toril.runtime.codec import encode_json, encode_opts
+from toril.runtime.codec import (
+    decode_json,
+    decode_opts,
+    encode_json,
+    encode_opts,
+    validate_schedule_id,
+)
 from toril.runtime.keys import QueueKeys
 from toril.runtime.own_fields import SCHEDULE_OWNER
 from toril.runtime.packing import pack
@@ -27,23 +33,47 @@ class NewSchedule:
     timezone: str | None = None
     every_ms: int | None = None
     start_ms: int | None = None
+    #: No tick comes after it.
+    end_ms: int | None = None
+    #: How far the ticks of an interval are from its multiples since the epoch; None: as far as the
+    #: first one, which is now.
+    offset_ms: int | None = None
     #: How many ticks there are in all.
     limit: int | None = None
     #: JSON.
     data: bytes = b"{}"
     #: What each job is added with, by public names; a priority above 0 among them.
     opts: Mapping[str, Any] = field(default_factory=dict)
-    #: The project that declares it.
-    owner: str
+    #: The project that declares it; None for one that an application made.
+    owner: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Upserted:
     """What an upsert found and did."""
 
-    #: One of unchanged, created, changed, healed.
+    #: One of unchanged, created, changed, healed (its next tick was lost), over (no tick is left
+    #: before its end, so it is not there now).
     action: str
-    next_ms: int
+    next_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleTemplate:
+    """Data and options of the jobs that a job scheduler adds; decoded when asked for."""
+
+    data_json: bytes
+    opts_json: bytes
+
+    @property
+    def data(self) -> Any:
+        """Raises InvalidData if a peer stored no JSON; so does `opts`."""
+        return decode_json(self.data_json)
+
+    @property
+    def opts(self) -> dict[str, Any]:
+        """BullMQ's options by their public names."""
+        return decode_opts(self.opts_json)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +87,11 @@ class ScheduleRecord:
     timezone: str | None
     every_ms: int | None
     start_ms: int | None
+    end_ms: int | None
+    offset_ms: int | None
     limit: int | None
+    #: What its jobs are added with.
+    template: ScheduleTemplate
     #: Ticks that were added so far, the pending one included.
     added_ticks: int
     owner: str | None
@@ -85,6 +119,8 @@ class ScheduleRecord:
         return self.tick_added_ms if self.added_ticks > 1 else None
 
 
+#: No tick is left before its end.
+OVER = 4
 _ACTIONS = ("unchanged", "created", "changed", "healed")
 
 
@@ -93,16 +129,22 @@ def upsert_schedule(
 ) -> Call[Upserted]:
     """Creates or changes a job scheduler; one that is as it should be is left alone.
 
-    `next_ms` is the next tick of a cron expression, None for an interval. The reply raises
+    `next_ms` is the next tick of a cron expression, None when none is left before its end, and for
+    an interval. Raises InvalidJobId for an id that the layout cannot hold; the reply raises
     WrongState if the scheduler is another project's, or other jobs took its next ids.
     """
-    if (schedule.cron is None) == (next_ms is not None):
-        raise ValueError("expected next_ms for a cron expression, and only for one")
+    validate_schedule_id(schedule.id)
+    if (schedule.cron is None) == (schedule.every_ms is None):
+        raise ValueError("expected a cron expression or an interval, and only one of them")
+    if schedule.cron is None and next_ms is not None:
+        raise ValueError("expected next_ms only for a cron expression")
     tick = _pack_tick(schedule.id, schedule.opts, _describe_repeat(schedule))
     args = (now_ms, schedule.id, "" if next_ms is None else next_ms, _pack_record(schedule), tick)
 
     def parse(reply: list[Any]) -> Upserted:
         code = int(reply[0])
+        if code == OVER:
+            return Upserted(action="over", next_ms=None)
         where = f"schedule {schedule.id!r} of queue {keys.queue!r}"
         if code == -6:
             raise WrongState(
@@ -150,6 +192,7 @@ def add_next_tick(keys: QueueKeys, tick: NextTick, *, now_ms: int) -> Call[int |
         _positive(tick.repeat.get("every")),
         _positive(tick.repeat.get("offset")),
         int(tick.is_old_kind),
+        _positive(tick.repeat.get("endDate")),
     )
     next_ms = "" if tick.next_ms is None else tick.next_ms
     args = (now_ms, tick.schedule, tick.producer, next_ms, packed)
@@ -165,13 +208,32 @@ def remove_schedule(keys: QueueKeys, schedule: str, *, owner: str | None = None)
     return Call("remove_schedule", (keys.base,), args, lambda reply: reply == 1)
 
 
-def list_schedules(keys: QueueKeys) -> Call[list[ScheduleRecord]]:
-    """Reads every job scheduler of the queue, the one that ticks next first."""
+def read_schedule(keys: QueueKeys, schedule: str) -> Call[ScheduleRecord | None]:
+    """Reads one job scheduler; None when there is none of that id."""
+
+    def parse(reply: Any) -> ScheduleRecord | None:
+        return _to_record(keys.queue, *reply) if reply else None
+
+    return Call("read_schedule", (keys.base,), (schedule,), parse)
+
+
+def count_schedules(keys: QueueKeys) -> Call[int]:
+    """Counts the job schedulers of a queue."""
+    return Call(None, (), ("ZCARD", keys.repeat), int)
+
+
+def list_schedules(
+    keys: QueueKeys, *, first: int = 0, count: int | None = None
+) -> Call[list[ScheduleRecord]]:
+    """Reads job schedulers of the queue, all or a page, the one that ticks next first."""
+    last = -1 if count is None else first + count - 1
+    if count is not None and (count <= 0 or first < 0):
+        return Call(None, (), ("PING",), lambda _: [])
 
     def parse(reply: list[Any]) -> list[ScheduleRecord]:
         return [_to_record(keys.queue, *row) for row in reply]
 
-    return Call("list_schedules", (keys.base,), (), parse)
+    return Call("list_schedules", (keys.base,), (first, last), parse)
 
 
 def _describe_repeat(schedule: NewSchedule) -> dict[str, Any]:
@@ -181,8 +243,9 @@ def _describe_repeat(schedule: NewSchedule) -> dict[str, Any]:
         repeat["tz"] = schedule.timezone
     else:
         repeat["every"] = schedule.every_ms
-    if schedule.start_ms is not None:
-        repeat["startDate"] = schedule.start_ms
+        repeat["offset"] = schedule.offset_ms
+    repeat["startDate"] = schedule.start_ms
+    repeat["endDate"] = schedule.end_ms
     if schedule.limit is not None:
         repeat["limit"] = schedule.limit
     return repeat
@@ -195,6 +258,8 @@ def _pack_record(schedule: NewSchedule) -> bytes:
         "tz": schedule.timezone if schedule.cron is not None else None,
         "every": schedule.every_ms,
         "startDate": schedule.start_ms,
+        "endDate": schedule.end_ms,
+        "offset": schedule.offset_ms,
         "limit": schedule.limit,
         # Never left out: a v5 worker would copy a tick's own data into a record that has none.
         "data": schedule.data,
@@ -247,7 +312,12 @@ def _to_record(
         timezone=fields.get("tz"),
         every_ms=_integer(fields.get("every")),
         start_ms=_integer(fields.get("startDate")),
+        end_ms=_integer(fields.get("endDate")),
+        offset_ms=_integer(fields.get("offset")),
         limit=_integer(fields.get("limit")),
+        template=ScheduleTemplate(
+            fields.get("data", "{}").encode(), fields.get("opts", "{}").encode()
+        ),
         added_ticks=_integer(fields.get("ic")) or 1,
         owner=fields.get(SCHEDULE_OWNER),
         next_ms=int(next_ms),

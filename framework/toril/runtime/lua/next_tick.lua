@@ -9,7 +9,8 @@
                          a second start of it adds nothing
   ARGV[4] next_ms        the next tick of a pattern; empty for an interval
   ARGV[5] tick           msgpack {opts, repeats, scheduler_json, priority, lifo, dedup_id or false,
-                         count, every or false, offset or false, 1 if the id may be of an old kind}
+                         count, every or false, offset or false, 1 if the id may be of an old kind,
+                         end in ms or false}
   Returns the next tick in ms, or false when nothing was added
   Events: added, and waiting or delayed; duplicated
 ]]
@@ -39,7 +40,8 @@ if every then
   local slot = { every = every, offset = tonumber(stored[4]) or tick[9] or 0 }
   next_ms = next_slot(slot, prev_ms, now_ms)
 end
-if not next_ms then
+local end_ms = tick[11]
+if not next_ms or (end_ms and next_ms > end_ms) then
   return false
 end
 local id = string.format('repeat:%s:%.0f', scheduler, next_ms)

@@ -5,12 +5,14 @@
   KEYS[1] base           of the queue; every other key is built from it
   ARGV[1] now_ms
   ARGV[2] scheduler      its id
-  ARGV[3] next_ms        the next tick of a pattern; empty for an interval, which is computed here
+  ARGV[3] next_ms        the next tick of a pattern, empty when none is left; empty for an interval,
+                         which is computed here
   ARGV[4] record         msgpack, a flat list of the record's fields
   ARGV[5] tick           msgpack {opts, repeats, scheduler_json, priority, lifo, dedup_id or false},
                          see lib/add_tick
   Returns {0 unchanged | 1 created | 2 changed | 3 a lost tick was added again, its next tick in ms};
-          {-6, owner} it is another project's; {-10} or {-11} its slots are taken by other jobs
+          {4} no tick is left before its end, it is gone now; {-6, owner} it is that project's,
+          empty for one that no project declares; {-10} or {-11} its slots are taken by other jobs
   Events: added, and waiting or delayed
 ]]
 
@@ -46,7 +48,8 @@ local function is_unchanged()
       return false
     end
   end
-  return true
+  -- Without one of its own it has that of its first tick.
+  return wanted.offset == nil or wanted.offset == stored.offset
 end
 
 -- A tick is alive until it ends; the worker that starts it adds the next one. Nothing follows the
@@ -60,17 +63,17 @@ local function has_its_tick(id, tick_ms)
   return limit ~= nil and (tonumber(stored.ic) or 1) >= limit and tick_ms <= now_ms
 end
 
--- Takes the tick away that the old declaration added, unless it runs or has ended.
-local function remove_pending(id)
+local function is_removable(id)
   local state = state_of(q, id)
-  if state ~= 'delayed' and state ~= 'prioritized' and state ~= 'waiting' then
-    return false
-  end
+  return state == 'delayed' or state == 'prioritized' or state == 'waiting'
+end
+
+-- Takes the tick away that the old declaration added; one that runs or has ended stays.
+local function remove_pending(id)
   take_out(q, id)
   drop_from_parent(q.base .. id, true)
   delete_dedup(q, id)
   delete_job(q.base .. id)
-  return true
 end
 
 local owner = stored['t:p']
@@ -84,21 +87,32 @@ if unchanged and has_its_tick(pending, prev_ms) then
   return { 0, prev_ms }
 end
 
-local was_removed = pending ~= nil and remove_pending(pending)
+local is_replaced = pending ~= nil and is_removable(pending)
 local every = tonumber(wanted.every)
 local offset
 if every then
   local is_same = stored.every == wanted.every and stored.startDate == wanted.startDate
+    and (wanted.offset == nil or stored.offset == wanted.offset)
   local slot = {
     every = every,
-    offset = is_same and tonumber(stored.offset) or 0,
+    offset = tonumber(wanted.offset) or is_same and tonumber(stored.offset) or 0,
     start = tonumber(wanted.startDate),
   }
   local prev = is_same and prev_ms or nil
   next_ms, offset = next_slot(slot, prev, now_ms)
-  if prev and (was_removed or prev > now_ms) then
+  if prev and (is_replaced or prev > now_ms) then
     next_ms = prev
   end
+end
+local end_ms = tonumber(wanted.endDate)
+local is_over = not next_ms or (end_ms ~= nil and next_ms > end_ms)
+if is_replaced then
+  remove_pending(pending)
+end
+if is_over then
+  redis.call('ZREM', q.schedulers, scheduler)
+  redis.call('DEL', key)
+  return { 4 }
 end
 
 local function exists(at_ms)

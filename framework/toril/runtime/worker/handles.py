@@ -31,6 +31,8 @@ class Reports(Protocol):
 
     async def ignored_failures(self, job: ClaimedJob) -> dict[str, str]: ...
 
+    async def remove_pending_children(self, job: ClaimedJob) -> int: ...
+
 
 class _Facts:
     """What both handles show; read once, computed when asked for."""
@@ -172,6 +174,10 @@ class RunningJob(_Facts):
         """Gives why children failed that this job goes on without, by their ids."""
         return await self._reports.ignored_failures(self._job)
 
+    async def remove_pending_children(self) -> int:
+        """Removes the children that have not begun, and gives how many jobs went."""
+        return await self._reports.remove_pending_children(self._job)
+
 
 class RunningThreadJob(_Facts):
     """The handle of a plain function: the same names, blocking."""
@@ -213,6 +219,10 @@ class RunningThreadJob(_Facts):
     def ignored_failures(self) -> dict[str, str]:
         """Gives why children failed that this job goes on without, by their ids."""
         return self._wait(self._reports.ignored_failures(self._job))
+
+    def remove_pending_children(self) -> int:
+        """Removes the children that have not begun, and gives how many jobs went."""
+        return self._wait(self._reports.remove_pending_children(self._job))
 
     def _wait(self, sending: Coroutine[Any, Any, T]) -> T:
         future: concurrent.futures.Future[T]

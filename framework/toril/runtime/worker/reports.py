@@ -11,6 +11,8 @@ from toril.runtime.children import read_children
 from toril.runtime.codec import encode_json, to_integer
 from toril.runtime.job import ClaimedJob
 from toril.runtime.own_fields import STEP_DATA
+from toril.runtime.removal import remove_pending_children
+from toril.runtime.steps import walk
 from toril.runtime.worker.decide import read_opts
 from toril.runtime.worker.ground import Ground
 from toril.runtime.worker.served_queue import ServedQueue
@@ -56,5 +58,10 @@ class QueueReports:
 
     async def ignored_failures(self, job: ClaimedJob) -> dict[str, str]:
         """Gives why children failed that the job goes on without, by their ids."""
-        ignored = await read_children(self._outbox.send, self._keys, job.id, [ChildStand.IGNORED])
+        reading = read_children(self._keys, job.id, [ChildStand.IGNORED])
+        ignored = await walk(reading, self._outbox.send)
         return {child.id: child.reason or "" for child in ignored}
+
+    async def remove_pending_children(self, job: ClaimedJob) -> int:
+        """Removes the job's children that have not begun, and gives how many jobs went."""
+        return await walk(remove_pending_children(self._keys, job.id), self._outbox.send)
