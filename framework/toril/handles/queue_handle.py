@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from toril.handles.needs import Sends
 from toril.handles.queue_changes import QueueChanges
+from toril.handles.queue_contents import QueueContents
 
 
-class QueueHandle(QueueChanges):
+class QueueHandle(QueueContents, QueueChanges):
     """One queue of the pipeline's Redis, declared or not."""
 
     __slots__ = ("_client", "_keys", "name")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from toril.handles.needs import SendsSync
 from toril.handles.sync_queue_changes import SyncQueueChanges
+from toril.handles.sync_queue_contents import SyncQueueContents
 
 
-class SyncQueueHandle(SyncQueueChanges):
+class SyncQueueHandle(SyncQueueContents, SyncQueueChanges):
     """One queue of the pipeline's Redis, declared or not; see `QueueHandle`."""
 
     __slots__ = ("_client", "_keys", "name")

@@ -1,0 +1,112 @@
+"""What a queue holds, pausing and emptying it: a part of a queue's handle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from toril.adding import Span, read_span_ms
+from toril.handles.needs import Sends
+from toril.runtime.calls.jobs import FoundJob, find_jobs
+from toril.runtime.calls.metrics import Metrics, read_metrics
+from toril.runtime.calls.queues import (
+    Counts,
+    WorkerConnection,
+    count_delayed,
+    count_priorities,
+    list_workers,
+    pause,
+    read_counts,
+    resume,
+)
+from toril.runtime.keys import QueueKeys
+from toril.runtime.removal import Progress, clean, drain, obliterate
+from toril.runtime.states import JobState
+from toril.runtime.steps import walk
+
+
+class QueueContents:
+    """A part of `QueueHandle`."""
+
+    __slots__ = ()
+
+    _client: Sends
+    _keys: QueueKeys
+
+    async def counts(self) -> Counts:
+        """Counts its jobs by state, and tells whether it is paused."""
+        return await self._client.send(read_counts(self._keys))
+
+    async def count_delayed(self, *, within: Span) -> int:
+        """Counts the delayed jobs that are due within so long."""
+        before_ms = self._client.clock.now_ms() + read_span_ms(within)
+        return await self._client.send(count_delayed(self._keys, before_ms=before_ms))
+
+    async def count_priorities(self, priorities: Sequence[int]) -> dict[int, int]:
+        """Counts the jobs that are ready to run by priority; 0 stands for those without one."""
+        return await self._client.send(count_priorities(self._keys, priorities))
+
+    async def jobs(
+        self, *states: str, first: int = 0, count: int = 50, newest_first: bool = True
+    ) -> list[FoundJob]:
+        """Lists a page of its jobs in each state, one state after the other; at most 1000 jobs."""
+        wanted = [JobState(state) for state in states]
+        call = find_jobs(self._keys, wanted, first=first, count=count, newest_first=newest_first)
+        return await self._client.send(call)
+
+    async def workers(self) -> list[WorkerConnection]:
+        """Lists its workers, Node's too."""
+        return await self._client.send(list_workers(self._keys))
+
+    async def metrics(
+        self, kind: Literal["completed", "failed"], *, first: int = 0, last: int = -1
+    ) -> Metrics:
+        """Reads how many jobs finished per minute, the newest minute first."""
+        return await self._client.send(read_metrics(self._keys, kind, first=first, last=last))
+
+    async def pause(self) -> bool:
+        """Stops the claiming of its jobs, everywhere; gives False if it was paused already."""
+        return await self._client.send(pause(self._keys))
+
+    async def resume(self) -> bool:
+        """Lets its jobs be claimed again; gives False if it was not paused."""
+        return await self._client.send(resume(self._keys))
+
+    async def drain(self, *, delayed: bool = False, on_progress: Progress | None = None) -> int:
+        """Removes all jobs that wait, the delayed ones if asked; gives how many.
+
+        The next ticks of schedules stay.
+        """
+        steps = drain(self._keys, delayed=delayed, on_progress=on_progress)
+        return await walk(steps, self._client.send)
+
+    async def clean(
+        self,
+        state: str,
+        *,
+        older_than: Span = 0,
+        limit: int | None = None,
+        on_progress: Progress | None = None,
+    ) -> list[str]:
+        """Removes jobs of a state to which nothing happened for so long; gives their ids.
+
+        The oldest go first, at most `limit`. Active jobs go only if nobody holds their lock; the
+        next ticks of schedules stay. Raises ValueError for `waiting-children`.
+        """
+        steps = clean(
+            self._keys,
+            JobState(state),
+            latest_ms=self._client.clock.now_ms() - read_span_ms(older_than),
+            limit=limit,
+            on_progress=on_progress,
+        )
+        return await walk(steps, self._client.send)
+
+    async def obliterate(self, *, force: bool = False, on_progress: Progress | None = None) -> int:
+        """Removes it with everything in it, and gives how many jobs that were.
+
+        It is paused first. Raises WrongState if jobs are active, unless `force` takes them too:
+        their workers' results will be refused.
+        """
+        steps = obliterate(self._keys, force=force, on_progress=on_progress)
+        return await walk(steps, self._client.send)
