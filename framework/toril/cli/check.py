@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from toril.cli.options import directory_option, find_directory, format_option
-from toril.cli.output import ANSWER_IS_NO, print_json
+from toril.cli.output import ANSWER_IS_NO, columns_of, print_json
 from toril.config.loader import load_pipeline
 
 
@@ -30,8 +31,9 @@ def check(argument: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"problems": [problem.as_json() for problem in loaded.problems]})
     else:
+        columns = columns_of(sys.stdout)
         for problem in loaded.problems:
-            click.echo(f"{problem}\n")
+            click.echo(f"{problem.format(columns)}\n")
         click.echo(_summary(root, [problem.severity for problem in loaded.problems]))
     if loaded.pipeline is None:
         raise click.exceptions.Exit(ANSWER_IS_NO)

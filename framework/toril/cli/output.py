@@ -6,9 +6,11 @@ rich is imported by `print_table` only, so that JSON and plain answers start fas
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -51,8 +53,14 @@ def format_error(error: errors.TorilError) -> str:
     """Writes an error as its line, with the problems of a configuration below it."""
     lines = [str(error) or type(error).__name__]
     if isinstance(error, errors.ConfigurationError):
-        lines += [str(problem) for problem in error.problems]
+        columns = columns_of(sys.stderr)
+        lines += [problem.format(columns) for problem in error.problems]
     return "\n".join(lines)
+
+
+def columns_of(stream: TextIO) -> int | None:
+    """Gives the width of a terminal, None for anything else."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
 
 
 def print_json(value: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from toril.cli.options import directory_option, find_directory
-from toril.cli.output import ANSWER_IS_NO, make_printable
+from toril.cli.output import ANSWER_IS_NO, columns_of, make_printable
 from toril.config.loader import Loaded, load_pipeline
 from toril.declarations.units import parse_duration_ms
 from toril.errors import ConfigurationError
@@ -94,16 +94,17 @@ def run(
 
 def _load(root: Path) -> Loaded:
     """Loads the pipeline, or ends with its problems; warnings are shown and do not end it."""
+    columns = columns_of(sys.stderr)
     try:
         loaded = load_pipeline(root)
         loaded.require_pipeline()
     except ConfigurationError as error:
         for problem in error.problems:
-            click.echo(f"{make_printable(str(problem))}\n", err=True)
+            click.echo(f"{make_printable(problem.format(columns))}\n", err=True)
         click.echo(f"error: {error}", err=True)
         raise click.exceptions.Exit(ANSWER_IS_NO) from error
     for problem in loaded.problems:
-        click.echo(f"{make_printable(str(problem))}\n", err=True)
+        click.echo(f"{make_printable(problem.format(columns))}\n", err=True)
     return loaded
 
 

@@ -7,8 +7,9 @@ from typing import Protocol
 
 #: Longer lines are cut around the caret.
 MAX_WIDTH = 100
-#: How much of a cut line stands before the caret.
-_LEAD = 30
+MIN_WIDTH = 20
+#: What stands before a line: its number, a bar.
+_MARGIN = "      | "
 
 
 class Excerpted(Protocol):
@@ -26,13 +27,24 @@ class Excerpted(Protocol):
     def hint(self) -> str | None: ...
 
 
-def format_excerpt(problem: Excerpted) -> str:
-    """Writes two lines: the source line, and carets with the hint behind them."""
-    text, start, width = _cut(make_printable(problem.excerpt), problem.column - 1, problem.width)
+def format_excerpt(problem: Excerpted, columns: int | None = None) -> str:
+    """Writes two lines: the source line, and carets with the hint behind them.
+
+    On a terminal of so many columns the hint has a line of its own where it does not fit.
+    """
+    most = MAX_WIDTH if columns is None else max(min(MAX_WIDTH, columns - len(_MARGIN)), MIN_WIDTH)
+    source = make_printable(problem.excerpt)
+    text, start, width = _cut(source, problem.column - 1, problem.width, most)
     pad = " " * _columns(text[:start])
     carets = "^" * max(_columns(text[start : start + width]), 1)
-    hint = f" hint: {problem.hint}" if problem.hint else ""
-    return f"{problem.line:>5} | {text}\n      | {pad}{carets}{hint}"
+    lines = [f"{problem.line:>5} | {text}", f"{_MARGIN}{pad}{carets}"]
+    if problem.hint:
+        hint = f" hint: {problem.hint}"
+        if columns is not None and len(lines[1] + hint) > columns:
+            lines.append(f"{_MARGIN.rstrip()}{hint}")
+        else:
+            lines[1] += hint
+    return "\n".join(lines)
 
 
 def make_printable(text: str) -> str:
@@ -44,17 +56,18 @@ def make_printable(text: str) -> str:
     )
 
 
-def _cut(text: str, start: int, width: int) -> tuple[str, int, int]:
+def _cut(text: str, start: int, width: int, most: int) -> tuple[str, int, int]:
+    """Cuts a line to the most characters; a third of them stands before the caret."""
     width = min(width, max(len(text) - start, 1))
-    if len(text) <= MAX_WIDTH:
+    if len(text) <= most:
         return text, start, width
-    first = max(0, min(start - _LEAD, len(text) - MAX_WIDTH))
-    piece = text[first : first + MAX_WIDTH]
+    first = max(0, min(start - most * 3 // 10, len(text) - most))
+    piece = text[first : first + most]
     if first > 0:
         piece = "…" + piece[1:]
-    if first + MAX_WIDTH < len(text):
+    if first + most < len(text):
         piece = piece[:-1] + "…"
-    return piece, start - first, min(width, MAX_WIDTH - (start - first))
+    return piece, start - first, min(width, most - (start - first))
 
 
 def _columns(text: str) -> int:

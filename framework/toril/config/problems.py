@@ -46,11 +46,15 @@ class Problem:
 
     def __str__(self) -> str:
         """Writes the problem as `file:line:column CODE message` with its excerpt below."""
+        return self.format()
+
+    def format(self, columns: int | None = None) -> str:
+        """Writes the problem; its excerpt fits a terminal of so many columns."""
         kind = "warning: " if self.severity == "warning" else ""
         place = f"{self.file}:{self.line}:{self.column}"
         head = make_printable(f"{place} {self.code} {kind}{self.message}")
         if self.excerpt.strip():
-            return head + "\n" + format_excerpt(self)
+            return head + "\n" + format_excerpt(self, columns)
         return f"{head}\n      hint: {self.hint}" if self.hint else head
 
     def as_json(self) -> dict[str, Any]:

@@ -36,6 +36,10 @@ from toril.plugins.secrets import resolve_secret
 D = TypeVar("D", Processor, BackoffType, SecretProvider)
 
 
+#: How the loading of a plugin that cannot be used ended.
+_FATES = {PluginState.FAILED: "failed to load", PluginState.INCOMPATIBLE: "is incompatible"}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HookCall:
     """One plugin's implementation of one hook."""
@@ -128,7 +132,9 @@ class PluginManager:
         broken = [plugin for plugin in self._plugins if plugin.error]
         if not broken:
             return None
-        return "; ".join(f"plugin {p.name!r} is {p.state}: {p.error}" for p in broken)
+        return "; ".join(
+            f"plugin {p.name!r} {_FATES.get(p.state, p.state)}: {p.error}" for p in broken
+        )
 
     def resolve_secret(self, reference: str) -> str:
         """Gives the text behind `secret://PROVIDER/PATH`; raises SecretError if there is none."""

@@ -70,3 +70,15 @@ def test_a_caret_past_the_end_of_the_line_is_one() -> None:
     problem = make_problem(excerpt="ab", column=3, width=50, hint=None)
 
     assert str(problem).splitlines()[2] == "      |   ^"
+
+
+def test_an_excerpt_fits_the_terminal_and_the_hint_moves_below() -> None:
+    problem = make_problem(excerpt=" " * 6 + "atempts: 5, " + "x" * 90)
+
+    lines = problem.format(40).splitlines()[1:]
+
+    assert lines == [
+        "   14 |       atempts: 5, xxxxxxxxxxxxx…",
+        "      |       ^^^^^^^",
+        "      | hint: did you mean 'attempts'?",
+    ]

@@ -71,7 +71,7 @@ def test_a_plugin_that_fails_to_import_is_recorded_and_stops_no_other(load_files
     assert plugin.error == "ModuleNotFoundError: No module named 'ccxt_of_nowhere' (exchange.py:2)"
     assert "shop.greet" in manager.processors
     assert manager.explain_missing("processor", "exchange.sync") == (
-        "plugin 'exchange' is failed: "
+        "plugin 'exchange' failed to load: "
         "ModuleNotFoundError: No module named 'ccxt_of_nowhere' (exchange.py:2)"
     )
 
