@@ -242,3 +242,19 @@ async def test_a_raised_bound_lets_waiting_jobs_run_at_once(client: Any, rig: An
 
     await rig.reaches(jobs[1].id, "active", within_s=2)
     go_on.set()
+
+
+async def test_workers_with_a_rate_start_no_more_jobs_than_it_allows(client: Any, rig: Any):
+    jobs = await client.add_many("sync", [{}] * 5)
+    rate = {"orders": Rate(2, 60_000)}
+
+    rig.start(rates=rate)
+    rig.start(rates=rate)
+    for job in jobs[:2]:
+        await rig.reaches(job.id, "completed")
+
+    assert (await client.queue("orders").counts()).waiting == 3
+    await client.queue("orders").release_rate_limit()
+    rig.start(rates=rate)
+    await rig.reaches(jobs[3].id, "completed")
+    assert await jobs[4].state() == "waiting"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from toril.declarations.units import Rate
 from toril.runtime.job import ClaimedJob
 from toril.runtime.own_fields import OWNER, format_owner
 
@@ -20,6 +21,8 @@ class Owner:
     lock_ms: int
     #: Its name, which dashboards show; no spaces.
     worker: str | None = None
+    #: Starts over all workers that it allows, as BullMQ's `limiter` of a worker.
+    rate: Rate | None = None
 
 
 def read_claimed(queue: str, packed: Iterable[Any]) -> list[ClaimedJob]:

@@ -72,6 +72,7 @@ def settle_and_claim(
     if len(outcomes) > MAX_BATCH or claim > MAX_BATCH:
         raise ValueError(f"expected at most {MAX_BATCH} outcomes and jobs in one call")
     packed = pack([_pack_outcome(outcome) for outcome in outcomes])
+    limiter = ("", "") if owner.rate is None else (owner.rate.count, owner.rate.per_ms)
 
     def parse(reply: bytes) -> SettledAndClaimed:
         codes, jobs, rate_limit_ms, due_ms, failed = unpack(reply)
@@ -86,7 +87,7 @@ def settle_and_claim(
     return Call(
         "settle_and_claim",
         (keys.base,),
-        (now_ms, owner.token, owner.lock_ms, owner.worker or "", claim, packed),
+        (now_ms, owner.token, owner.lock_ms, owner.worker or "", claim, packed, *limiter),
         parse,
     )
 

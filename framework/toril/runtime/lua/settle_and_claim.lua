@@ -10,6 +10,8 @@
   ARGV[4] worker         its name, or empty
   ARGV[5] wanted         how many jobs to claim
   ARGV[6] outcomes       msgpack, a list of {kind, id, fence, what the kind takes...}
+  ARGV[7] max            starts per duration that this worker allows the queue, or empty
+  ARGV[8] duration       in ms, or empty
   Returns msgpack {a code per outcome, claimed jobs {id, fields, attempts started, children's
           results or false}, rate limit in ms, when the next delayed job is due or -1, {number,
           child, its reason} for each outcome with code -9}.
@@ -33,6 +35,8 @@ local now_ms = tonumber(ARGV[1])
 local owner = { token = ARGV[2], lock_ms = ARGV[3], worker = ARGV[4] }
 local wanted = tonumber(ARGV[5])
 local outcomes = cmsgpack.unpack(ARGV[6])
+owner.max = tonumber(ARGV[7])
+owner.duration = tonumber(ARGV[8])
 
 q.defers_marks = true
 -- Before all else: it needs no memory, and after a first write a full server lets the others pass.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from toril.declarations.units import Rate
 from toril.errors import Unrecoverable
 from toril.runtime.call import Call
 from toril.runtime.calls.claim import Owner
@@ -61,11 +62,13 @@ class Rounds:
         deliver: Callable[[ServedQueue, ClaimedJob], None],
         on_round: Callable[[], None],
         may_claim: bool,
+        rates: Mapping[str, Rate],
     ) -> None:
         self._ground = ground
         self._queues = queues
         self._owners = {
-            each.name: Owner(ground.token, each.queue.lock_ms, ground.worker) for each in queues
+            each.name: Owner(ground.token, each.queue.lock_ms, ground.worker, rates.get(each.name))
+            for each in queues
         }
         self._deliver = deliver
         self._on_round = on_round

@@ -18,6 +18,7 @@ from toril.clock import Clock
 from toril.declarations.backoff import WaitFactory
 from toril.declarations.pipeline import Pipeline
 from toril.declarations.queue import Queue
+from toril.declarations.units import Rate
 from toril.plugins.descriptors import Processor
 from toril.plugins.observers import Observers
 from toril.runtime.calls.queues import open_queues
@@ -58,7 +59,8 @@ class Worker:
     under those tokens (its own counts: jobs moved to it before it started), runs them one at a
     time, claims nothing else and ends. `check_data` holds data that a flow's expressions made
     against its job's schema. `on_event` takes stable names and fields, see `News` and
-    `Outage`. `renews_locks` is for a worker that no supervisor stands beside.
+    `Outage`. `rates` are BullMQ's `limiter` of a worker, by queue: starts over all workers.
+    `renews_locks` is for a worker that no supervisor stands beside.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Worker:
         renews_locks: bool = False,
         announce: bool = True,
         adopt: Sequence[tuple[str, str]] | None = None,
+        rates: Mapping[str, Rate] | None = None,
         on_event: OnEvent | None = None,
     ) -> None:
         news = News(clock, observers, on_event)
@@ -134,6 +137,7 @@ class Worker:
             deliver=self._in_hand.deliver,
             on_round=self._after_round,
             may_claim=not is_alone,
+            rates=rates or {},
         )
         self._recovery = Recovery(ground, served, self._in_hand, runs_unknown=not is_alone)
         self._markers = MarkerWait(

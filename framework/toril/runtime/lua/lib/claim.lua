@@ -27,7 +27,7 @@ end
 -- Claims up to `wanted` jobs; gives them, and for how long a rate limit holds the rest. An id
 -- without a hash is dropped: its job was removed behind our back. So are markers of old versions.
 local function claim(q, wanted, owner, now_ms)
-  local allowed, limit_ms = allowed_starts(q)
+  local allowed, limit_ms = allowed_starts(q, owner)
   if limit_ms > 0 then
     return {}, limit_ms
   end

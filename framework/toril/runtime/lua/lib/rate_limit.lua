@@ -1,10 +1,12 @@
 --- include lib/queue
 
 -- How many starts the rate limit leaves, and how long it lasts when there is none left. A limit set
--- by hand is a counter beyond all others, and binds without a maximum too.
-local function allowed_starts(q)
+-- by hand is a counter beyond all others, and binds without a maximum too. `limiter`: the worker's own
+-- max and duration, nil for none; the queue's max goes before it, its duration behind.
+local function allowed_starts(q, limiter)
   local rate = redis.call('HMGET', q.meta, 'max', 'duration')
-  local max, duration = tonumber(rate[1]), tonumber(rate[2])
+  local max = tonumber(rate[1]) or limiter.max
+  local duration = limiter.duration or tonumber(rate[2])
   local started = tonumber(redis.call('GET', q.limiter)) or 0
   q.limit_duration = max and duration and math.floor(math.abs(duration)) or 0
   local is_limiting = q.limit_duration > 0
