@@ -42,6 +42,9 @@ lock: venv ## Renew requirements.txt from pyproject.toml (UPGRADE=--upgrade for 
 map: ## Print the tree of modules with what lives in each
 	@$(PYTHON) .ci/print_map.py framework/toril
 
+board: venv node ## Use bull-board on Toril's queues in Chromium, and renew docs/bull-board/
+	$(BIN)/python -m tests.wire.board.show
+
 bench: venv ## Run the benchmarks, each for five minutes at most
 	@for script in benchmarks/bench_*.py; do \
 		echo "$$script"; timeout 300 $(BIN)/python "$$script" || { echo "$$script failed" >&2; exit 1; }; \
@@ -49,7 +52,7 @@ bench: venv ## Run the benchmarks, each for five minutes at most
 
 clean: ## Remove the environment, caches and builds
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
-		.import_linter_cache tests/wire/node_modules
+		.import_linter_cache tests/wire/node_modules tests/wire/board/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 venv: $(VENV)/.toril-installed ## Make .venv with Toril and all it needs
@@ -74,11 +77,12 @@ $(VENV)/.toril-installed: pyproject.toml $(VENV)/.requirements-installed
 # Real BullMQ for tests/wire; without npm those tests say themselves what is missing.
 node:
 	@if [ ! -f tests/wire/package-lock.json ]; then :; \
-	elif command -v npm >/dev/null; then $(MAKE) --no-print-directory tests/wire/node_modules/.installed; \
+	elif command -v npm >/dev/null; then $(MAKE) --no-print-directory \
+		tests/wire/node_modules/.installed tests/wire/board/node_modules/.installed; \
 	else echo "npm is not installed: tests/wire has no BullMQ to talk to" >&2; fi
 
-tests/wire/node_modules/.installed: tests/wire/package.json tests/wire/package-lock.json
-	@cd tests/wire && npm ci --no-audit --no-fund --loglevel=error
+%/node_modules/.installed: %/package.json %/package-lock.json
+	@cd $* && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-.PHONY: help run test check lint format types imports lock map bench clean venv node
+.PHONY: help run test check lint format types imports lock map board bench clean venv node
