@@ -41,10 +41,12 @@ if TYPE_CHECKING:
         WrongState,
     )
     from toril.handles.queue_handle import QueueHandle
+    from toril.handles.schedules import Schedules, SyncSchedules
     from toril.handles.sync_queue_handle import SyncQueueHandle
     from toril.plugins.decorators import backoff, hookimpl, processor, secret_provider
     from toril.plugins.job import Job, ThreadJob
     from toril.runtime.calls.children import Child, ChildCounts, ChildStand
+    from toril.runtime.calls.schedules import ScheduleRecord, ScheduleTemplate, Upserted
     from toril.sync_client import SyncClient, SyncJobHandle, SyncRunHandle
     from toril.trees import AddedTree, Tree
 
@@ -80,17 +82,22 @@ __all__ = [
     "RedisRefused",
     "RedisUnavailable",
     "RunHandle",
+    "ScheduleRecord",
+    "ScheduleTemplate",
+    "Schedules",
     "SecretError",
     "SyncClient",
     "SyncJobHandle",
     "SyncQueueHandle",
     "SyncRunHandle",
+    "SyncSchedules",
     "TemplateError",
     "ThreadJob",
     "TorilError",
     "Tree",
     "UnknownName",
     "Unrecoverable",
+    "Upserted",
     "WaitForChildren",
     "WaitTimeout",
     "WrongState",
@@ -114,12 +121,17 @@ _HOMES = {
     "JobHandle": "toril.client",
     "QueueHandle": "toril.handles.queue_handle",
     "RunHandle": "toril.client",
+    "ScheduleRecord": "toril.runtime.calls.schedules",
+    "ScheduleTemplate": "toril.runtime.calls.schedules",
+    "Schedules": "toril.handles.schedules",
     "SyncClient": "toril.sync_client",
     "SyncJobHandle": "toril.sync_client",
     "SyncQueueHandle": "toril.handles.sync_queue_handle",
     "SyncRunHandle": "toril.sync_client",
+    "SyncSchedules": "toril.handles.schedules",
     "ThreadJob": "toril.plugins.job",
     "Tree": "toril.trees",
+    "Upserted": "toril.runtime.calls.schedules",
     "backoff": "toril.plugins.decorators",
     "hookimpl": "toril.plugins.decorators",
     "processor": "toril.plugins.decorators",

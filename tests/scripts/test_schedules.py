@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from toril.errors import WrongState
+from toril.errors import InvalidJobId, WrongState
 from toril.runtime.calls.schedules import (
     NewSchedule,
     NextTick,
@@ -15,7 +15,9 @@ from toril.runtime.calls.schedules import (
     ScheduleTemplate,
     Upserted,
     add_next_tick,
+    count_schedules,
     list_schedules,
+    read_schedule,
     remove_schedule,
     upsert_schedule,
 )
@@ -66,6 +68,10 @@ def activate(job_id: str):
     return [("ZREM", "delayed", job_id), ("LREM", "wait", "0", job_id), ("LPUSH", "active", job_id)]
 
 
+OFFSET = replace(EVERY, offset_ms=60_000)
+#: The first instant a minute past an hour.
+SLOT = NOW - NOW % HOUR + HOUR + 60_000
+ENDED = replace(DAILY, end_ms=NOW + 1)
 TICK = f"repeat:daily:{NOW + 5_000}"
 BEAT = f"repeat:beat:{NOW}"
 NEXT_BEAT = f"repeat:beat:{NOW + HOUR}"
@@ -203,6 +209,64 @@ TABLE = {
         "reply": Upserted(action="created", next_ms=NOW + 2 * HOUR),
         "after": {"delayed": {f"repeat:beat:{NOW + 2 * HOUR}": delayed_until(NOW + 2 * HOUR)}},
     },
+    "an interval with an offset ticks at its own instants": {
+        "call": upsert(OFFSET),
+        "reply": Upserted(action="created", next_ms=SLOT),
+        "after": {
+            "repeat": {"beat": SLOT},
+            "repeat:beat": {"every": str(HOUR), "offset": "60000", "ic": "1"},
+            f"repeat:beat:{SLOT}": {"rjk": "beat"},
+            "delayed": {f"repeat:beat:{SLOT}": delayed_until(SLOT)},
+        },
+    },
+    "an interval with an offset as it is stays as it is": {
+        "before": [upsert(OFFSET)],
+        "call": upsert(OFFSET, now_ms=NOW + 5),
+        "reply": Upserted(action="unchanged", next_ms=SLOT),
+    },
+    "another offset moves the pending tick": {
+        "before": [upsert(OFFSET)],
+        "call": upsert(replace(OFFSET, offset_ms=120_000)),
+        "reply": Upserted(action="changed", next_ms=SLOT + 60_000),
+        "after": {"delayed": {f"repeat:beat:{SLOT + 60_000}": delayed_until(SLOT + 60_000)}},
+    },
+    "an interval begins and ends when it is told to": {
+        "call": upsert(replace(EVERY, start_ms=NOW + 10, end_ms=NOW + HOUR)),
+        "reply": Upserted(action="created", next_ms=NOW + 10),
+        "after": {
+            "repeat:beat": {"startDate": str(NOW + 10), "endDate": str(NOW + HOUR)},
+            "delayed": {f"repeat:beat:{NOW + 10}": delayed_until(NOW + 10)},
+        },
+    },
+    "an interval that begins after its end is not stored": {
+        "call": upsert(replace(EVERY, start_ms=NOW + 10, end_ms=NOW + 5)),
+        "reply": Upserted(action="over", next_ms=None),
+        "after": {"repeat": None, "repeat:beat": None},
+        "events": [],
+    },
+    "one whose last tick before its end is over is gone": {
+        "before": [
+            upsert(replace(EVERY, end_ms=NOW + 10)),
+            ("LREM", "wait", "0", BEAT),
+            ("ZADD", "completed", NOW, BEAT),
+        ],
+        "call": upsert(replace(EVERY, end_ms=NOW + 10), now_ms=NOW + 5),
+        "reply": Upserted(action="over", next_ms=None),
+        "after": {"completed": {BEAT: NOW}, "repeat": None, "repeat:beat": None},
+    },
+    "one of cron without a tick before its end is taken away": {
+        "before": [upsert(DAILY)],
+        "call": lambda keys: upsert_schedule(keys, ENDED, now_ms=NOW, next_ms=None),
+        "reply": Upserted(action="over", next_ms=None),
+        "after": {"repeat": None, "repeat:daily": None, TICK: None},
+    },
+    "one that no project declares": {
+        "call": upsert(replace(DAILY, owner=None)),
+        "after": {
+            "repeat:daily": {"t:p": None, "pattern": "0 9 * * *"},
+            "delayed": {TICK: delayed_until(NOW + 5_000)},
+        },
+    },
     "one instant is waited for": {
         "call": upsert(AT),
         "reply": Upserted(action="created", next_ms=NOW + HOUR),
@@ -296,6 +360,18 @@ TABLE = {
             "delayed": {f"repeat:daily:{NOW + 8_000}": delayed_until(NOW + 8_000)},
             f"repeat:daily:{NOW + 8_000}": {"data": "[9]"},
         },
+    },
+    "no tick follows after the end": {
+        "before": [upsert(EVERY), *activate(BEAT)],
+        "call": follow("beat", NOW, repeat={"every": HOUR, "endDate": NOW + HOUR - 1}),
+        "reply": None,
+        "after": {"active": [BEAT], "repeat": {"beat": NOW}},
+        "events": [],
+    },
+    "a tick at the end itself follows": {
+        "before": [upsert(EVERY), *activate(BEAT)],
+        "call": follow("beat", NOW, repeat={"every": HOUR, "endDate": NOW + HOUR}),
+        "reply": NOW + HOUR,
     },
     "a tick of a removed schedule has no successor": {
         "before": [upsert(EVERY), *activate(BEAT), lambda keys: remove_schedule(keys, "beat")],
@@ -451,3 +527,59 @@ def test_an_interval_takes_no_tick_of_cron(keys) -> None:
         upsert_schedule(keys, EVERY, now_ms=NOW, next_ms=NOW)
 
     assert str(raised.value) == "expected next_ms only for a cron expression"
+
+
+async def test_a_declared_schedule_is_not_changed_by_an_application(sender, keys) -> None:
+    await sender.send(upsert(DAILY)(keys))
+
+    with pytest.raises(WrongState) as raised:
+        await sender.send(upsert(replace(DAILY, owner=None, data=b"[]"))(keys))
+
+    assert str(raised.value) == (
+        "schedule 'daily' of queue 'orders' belongs to project 'trading'; rename one of the two"
+    )
+
+
+async def test_a_schedule_is_read_by_its_id(check, sender, keys) -> None:
+    await check(
+        before=[upsert(DAILY), upsert(OFFSET)], call=lambda keys: count_schedules(keys), reply=2
+    )
+
+    beat = await sender.send(read_schedule(keys, "beat"))
+
+    assert beat is not None
+    assert (beat.every_ms, beat.offset_ms, beat.next_ms) == (HOUR, 60_000, SLOT)
+    assert (beat.template.data, beat.template.opts) == ({}, {})
+    assert await sender.send(read_schedule(keys, "none")) is None
+
+
+async def test_schedules_are_listed_page_by_page(sender, keys) -> None:
+    for n in range(5):
+        await sender.send(upsert(replace(DAILY, id=f"s{n}"), next_ms=NOW + n)(keys))
+
+    page = await sender.send(list_schedules(keys, first=1, count=2))
+
+    assert [record.id for record in page] == ["s1", "s2"]
+    assert await sender.send(list_schedules(keys, count=0)) == []
+
+
+@pytest.mark.parametrize(
+    ("schedule_id", "problem"),
+    [
+        ("a:b", "holds ':', which parts the keys in Redis; use '-' or '.'"),
+        ("", "is empty"),
+        ("a\n", "holds a control character"),
+    ],
+)
+def test_an_id_that_the_layout_cannot_hold_is_refused(keys, schedule_id, problem) -> None:
+    with pytest.raises(InvalidJobId) as raised:
+        upsert_schedule(keys, replace(EVERY, id=schedule_id), now_ms=NOW, next_ms=None)
+
+    assert str(raised.value) == f"schedule id {schedule_id!r} {problem}"
+
+
+def test_a_schedule_ticks_by_cron_or_by_an_interval(keys) -> None:
+    with pytest.raises(ValueError) as raised:
+        upsert_schedule(keys, replace(EVERY, cron="* * * * *"), now_ms=NOW, next_ms=NOW)
+
+    assert str(raised.value) == "expected a cron expression or an interval, and only one of them"
