@@ -6,7 +6,7 @@ import pytest
 
 from toril.runtime.calls.add import add_jobs
 from toril.runtime.calls.claim import Owner
-from toril.runtime.calls.locks import Swept, sweep_stalled
+from toril.runtime.calls.locks import Swept, renew_locks, sweep_stalled
 from toril.runtime.calls.settle import settle_and_claim
 from toril.runtime.job import NewJob
 
@@ -34,14 +34,14 @@ def sweep(limit: int = 1):
 STALLED = [add("a"), claim(1), ("DEL", "a:lock"), ("SADD", "stalled", "a")]
 
 CASES = {
-    "active jobs become suspects at first": {
-        "before": [add("a", "b"), claim(2)],
+    "active jobs without a lock become suspects at first": {
+        "before": [add("a", "b", "c"), claim(3), ("DEL", "a:lock"), ("DEL", "b:lock")],
         "call": sweep(),
         "reply": Swept([], []),
         "after": {
-            "active": ["b", "a"],
-            "a:lock": "tok",
-            "b:lock": "tok",
+            "active": ["c", "b", "a"],
+            "a:lock": None,
+            "c:lock": "tok",
             "stalled": {"a", "b"},
             "stalled-check": str(NOW),
         },
@@ -62,7 +62,7 @@ CASES = {
     "a suspect with a lock stays": {
         "before": [add("a"), claim(1), ("SADD", "stalled", "a")],
         "call": sweep(),
-        "after": {"active": ["a"], "a:lock": "tok", "stalled": {"a"}},
+        "after": {"active": ["a"], "a:lock": "tok", "stalled": None},
     },
     "a suspect that is active no more is cleared": {
         "before": [("SADD", "stalled", "x")],
@@ -125,11 +125,29 @@ async def test_thousands_of_suspects_fit_one_call(check, redis, keys):
             claim(1_000),
             claim(1_000),
             claim(500),
+            *[("DEL", f"{n}:lock") for n in many],
             sweep(),
             ("DEL", "stalled-check"),
-            *[("DEL", f"{n}:lock") for n in many],
         ],
         call=sweep(),
     )
 
     assert await redis.llen(keys.wait) == 2_500
+
+
+async def test_a_renewal_that_comes_late_clears_the_suspicion(check, redis, keys):
+    await check(
+        before=[
+            add("a"),
+            claim(1),
+            ("DEL", "a:lock"),
+            sweep(),
+            lambda keys: renew_locks(keys, ["tok"], 30_000),
+            ("DEL", "a:lock"),
+            ("DEL", "stalled-check"),
+        ],
+        call=sweep(),
+        reply=Swept([], []),
+    )
+
+    assert await redis.lrange(keys.active, 0, -1) == [b"a"]

@@ -1,7 +1,9 @@
 --[[
-  Gives back active jobs whose worker stopped renewing its lock: those that were active at the last
-  sweep, have not been renewed since and have no lock now. Once per interval for all workers.
-  BullMQ: moveStalledJobsToWait
+  Gives back active jobs whose worker stopped renewing its lock: those without one at two sweeps in a
+  row. Once per interval for all workers.
+  BullMQ: moveStalledJobsToWait, which suspects every active job. Where the server stood still all
+          locks run out at once, and a sweep may come before the renewal that living workers have
+          sent as well; that one takes the locks again, and clears the suspicion.
 
   KEYS[1] base           of the queue; every other key is built from it
   ARGV[1] now_ms
@@ -40,8 +42,13 @@ for _, id in ipairs(suspects) do
   end
 end
 
-local active = redis.call('LRANGE', q.active, 0, -1)
-for first = 1, #active, 1000 do
-  redis.call('SADD', q.stalled, unpack(active, first, math.min(first + 999, #active)))
+local unlocked = {}
+for _, id in ipairs(redis.call('LRANGE', q.active, 0, -1)) do
+  if redis.call('EXISTS', q.base .. id .. ':lock') == 0 then
+    unlocked[#unlocked + 1] = id
+  end
+end
+for first = 1, #unlocked, 1000 do
+  redis.call('SADD', q.stalled, unpack(unlocked, first, math.min(first + 999, #unlocked)))
 end
 return cmsgpack.pack({ returned, failed })
