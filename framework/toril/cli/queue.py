@@ -1,10 +1,11 @@
-"""`toril queue`: the declared queues; pausing and resuming one."""
+"""`toril queue`: the declared queues; pausing, resuming and emptying one."""
 
 from __future__ import annotations
 
 import click
 
 from toril.cli.connect import find_queue, open_client
+from toril.cli.emptying import clean, drain, obliterate
 from toril.cli.groups import NounGroup
 from toril.cli.options import directory_option, format_option
 from toril.cli.output import print_json, print_table
@@ -14,9 +15,13 @@ from toril.runtime.calls.queues import pause as pause_queue
 from toril.runtime.calls.queues import resume as resume_queue
 
 
-@click.group(cls=NounGroup, short_help="List, pause and resume queues.")
+@click.group(cls=NounGroup, short_help="List, pause, resume and empty queues.")
 def queue() -> None:
-    """Lists, pauses and resumes queues."""
+    """Lists, pauses, resumes and empties queues."""
+
+
+for command in (drain, clean, obliterate):
+    queue.add_command(command)
 
 
 @queue.command("list", short_help="List the declared queues.")

@@ -9,8 +9,8 @@ from toril.errors import JobNotFound, WrongState
 from toril.runtime.call import Call
 from toril.runtime.keys import QueueKeys
 
-#: Jobs that one call looks at; a thousand with their keys take the server some 10 ms.
-BATCH = 500
+#: Jobs that one call looks at.
+BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ local function remove_of_state(state, at_most)
   local ids = oldest_ids(q, state, 0, at_most)
   local taken = { ids = ids }
   take_out_ids(q, state, 0, taken, #ids)
-  remove_jobs(q, ids, true)
+  remove_jobs(q, ids, nil, true)
   return #ids
 end
 

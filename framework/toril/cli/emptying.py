@@ -1,0 +1,161 @@
+"""`toril queue drain`, `clean`, `obliterate`: removing many jobs, after asking."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+from toril.cli.connect import find_queue, open_client
+from toril.cli.options import directory_option, format_option
+from toril.cli.output import print_json
+from toril.declarations.units import parse_duration_ms
+from toril.runtime.calls.queues import Counts
+from toril.runtime.removal import CLEANABLE, Progress
+from toril.sync_client import SyncClient
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+STATES = [state.value for state in CLEANABLE]
+
+
+def yes_option(command: F) -> F:
+    """Adds `--yes`, without which the command asks."""
+    return click.option("--yes", is_flag=True, help="Do not ask.")(command)
+
+
+def queue_argument(command: F) -> F:
+    """Adds the argument `QUEUE`."""
+    return click.argument("name", metavar="QUEUE")(command)
+
+
+def _check_age(_ctx: click.Context, _param: click.Parameter, text: str) -> str:
+    try:
+        parse_duration_ms(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    return text
+
+
+@click.command("drain", short_help="Remove all jobs that wait.")
+@queue_argument
+@click.option("--delayed", is_flag=True, help="Remove the delayed ones, too.")
+@yes_option
+@directory_option
+@format_option
+def drain(name: str, delayed: bool, yes: bool, as_json: bool) -> None:
+    """Removes all of QUEUE's jobs that wait to run.
+
+    Active and finished jobs stay, and so do the next ticks of schedules.
+    """
+    with open_client() as client:
+        counts = _count(client, name)
+        jobs = counts.waiting + counts.prioritized + (counts.delayed if delayed else 0)
+        _ask(f"remove {_format_jobs(jobs)} waiting in {name}?", yes=yes)
+        with _showing(f"draining {name}", jobs) as tell:
+            removed = client.queue(name).drain(delayed=delayed, on_progress=tell)
+    _answer(name, removed, as_json=as_json)
+
+
+@click.command("clean", short_help="Remove old jobs of one state.")
+@queue_argument
+@click.option(
+    "--state",
+    type=click.Choice(STATES),
+    default="completed",
+    show_default=True,
+    help="The jobs of which state.",
+)
+@click.option(
+    "--older-than",
+    metavar="DURATION",
+    default="0s",
+    show_default=True,
+    callback=_check_age,
+    help="Those to which nothing happened for so long.",
+)
+@click.option("--limit", type=click.IntRange(1), help="At most so many, the oldest first.")
+@yes_option
+@directory_option
+@format_option
+def clean(
+    name: str, state: str, older_than: str, limit: int | None, yes: bool, as_json: bool
+) -> None:
+    """Removes QUEUE's jobs of one state that are old enough.
+
+    Active ones go only if nobody holds their lock. The next ticks of schedules stay.
+    """
+    with open_client() as client:
+        jobs = getattr(_count(client, name), state)
+        jobs = jobs if limit is None else min(jobs, limit)
+        age = "" if parse_duration_ms(older_than) == 0 else f", older than {older_than}"
+        _ask(f"remove up to {_format_jobs(jobs, state)} of {name}{age}?", yes=yes)
+        with _showing(f"cleaning {name}", jobs) as tell:
+            removed = client.queue(name).clean(
+                state, older_than=older_than, limit=limit, on_progress=tell
+            )
+    _answer(name, len(removed), as_json=as_json)
+
+
+@click.command("obliterate", short_help="Remove a queue with everything in it.")
+@queue_argument
+@click.option("--force", is_flag=True, help="Even while jobs of it are active.")
+@yes_option
+@directory_option
+@format_option
+def obliterate(name: str, force: bool, yes: bool, as_json: bool) -> None:
+    """Removes QUEUE from Redis with all its jobs, schedules, events and settings.
+
+    It is paused first. If jobs are active it stays as it is, unless --force takes them too; their
+    results will be refused.
+    """
+    with open_client() as client:
+        counts = _count(client, name)
+        jobs = (
+            counts.waiting + counts.prioritized + counts.delayed + counts.active
+            + counts.waiting_children + counts.completed + counts.failed
+        )  # fmt: skip
+        _ask(f"remove {name} with {_format_jobs(jobs)} and its schedules?", yes=yes)
+        with _showing(f"obliterating {name}", jobs) as tell:
+            removed = client.queue(name).obliterate(force=force, on_progress=tell)
+    _answer(name, removed, as_json=as_json)
+
+
+def _count(client: SyncClient, name: str) -> Counts:
+    return client.queue(find_queue(client, name).name).counts()
+
+
+def _ask(question: str, *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{question} Nobody is there to answer; give --yes to go on")
+    click.confirm(question, abort=True, err=True)
+
+
+@contextmanager
+def _showing(label: str, jobs: int) -> Iterator[Progress | None]:
+    """Shows on a terminal how far it is."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    with click.progressbar(length=jobs, label=label, show_pos=True, file=sys.stderr) as bar:
+
+        def tell(removed: int) -> None:
+            bar.update(removed - bar.pos)
+
+        yield tell
+
+
+def _answer(name: str, removed: int, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"queue": name, "removed": removed})
+    else:
+        click.echo(f"removed {_format_jobs(removed)} of {name}")
+
+
+def _format_jobs(count: int, state: str = "") -> str:
+    return " ".join(filter(None, [str(count), state, "job" if count == 1 else "jobs"]))
