@@ -128,6 +128,10 @@ class JobBuilder:
     ) -> NewJob:
         """Checks and makes one job; raises UnknownName or AddError."""
         mould = self._mould(job_type)
+        delay_ms = read_delay_ms(options, now_ms=now_ms, timezone=self._pipeline.timezone)
+        priority = read_priority(options, mould.priority)
+        if options.lifo:
+            _check_lifo(job_type, delay_ms=delay_ms, priority=priority)
         return NewJob(
             queue=mould.queue,
             id=generate_job_id(now_ms) if options.id is None else options.id,
@@ -135,8 +139,8 @@ class JobBuilder:
             data=_encode(mould, data, options.id),
             opts=_complete_opts(mould, options),
             timestamp_ms=now_ms,
-            delay_ms=read_delay_ms(options, now_ms=now_ms, timezone=self._pipeline.timezone),
-            priority=read_priority(options, mould.priority),
+            delay_ms=delay_ms,
+            priority=priority,
             lifo=options.lifo,
             is_id_new=options.id is None,
         )
@@ -276,6 +280,17 @@ def read_instant_ms(at: object, timezone: str) -> int:
     if not isinstance(at, str):
         raise ValueError(f"expected a datetime with a time zone or ISO 8601 text, got {at!r}")
     return parse_instant_ms(at, timezone)
+
+
+def _check_lifo(job_type: str, *, delay_ms: int, priority: int) -> None:
+    """Raises AddError where lifo would have no effect: BullMQ heeds it among waiting jobs only."""
+    if priority:
+        message = (
+            f"expected no lifo for job {job_type!r} of priority {priority}; pass priority 0 too"
+        )
+        raise AddError(message)
+    if delay_ms:
+        raise AddError(f"expected no lifo for job {job_type!r}, which is delayed")
 
 
 def read_priority(options: AddOptions, declared: int) -> int:

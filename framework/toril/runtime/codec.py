@@ -20,6 +20,8 @@ MAX_INTEGER = 2**53
 #: Deeper values are refused; so are circular ones, which have no end.
 MAX_DEPTH = 200
 MAX_ID_BYTES = 512
+#: Characters of an id in a message.
+SHOWN_ID = 100
 
 #: Job options that BullMQ stores under a short name.
 SHORT_NAMES: Mapping[str, str] = {
@@ -184,7 +186,7 @@ def validate_job_id(job_id: str) -> str:
     """
     problem = _find_id_problem(job_id)
     if problem:
-        raise InvalidJobId(f"job id {job_id!r} {problem}")
+        raise InvalidJobId(f"job id {_show_id(job_id)} {problem}")
     return job_id
 
 
@@ -192,8 +194,12 @@ def validate_schedule_id(schedule_id: str) -> str:
     """Gives a schedule's id back if the layout can hold it; raises InvalidJobId otherwise."""
     problem = _find_key_problem(schedule_id)
     if problem:
-        raise InvalidJobId(f"schedule id {schedule_id!r} {problem}")
+        raise InvalidJobId(f"schedule id {_show_id(schedule_id)} {problem}")
     return schedule_id
+
+
+def _show_id(text: str) -> str:
+    return repr(text if len(text) <= SHOWN_ID else f"{text[:SHOWN_ID]}…")
 
 
 def _find_id_problem(job_id: str) -> str | None:

@@ -244,7 +244,8 @@ def test_ids_the_layout_cannot_hold_are_refused(job_id: str, problem: str) -> No
     with pytest.raises(InvalidJobId) as caught:
         validate_job_id(job_id)
 
-    assert str(caught.value) == f"job id {job_id!r} {problem}"
+    shown = job_id if len(job_id) <= 100 else f"{job_id[:100]}…"
+    assert str(caught.value) == f"job id {shown!r} {problem}"
 
 
 @pytest.mark.parametrize("name", sorted(QUEUE_SUFFIXES))
