@@ -26,20 +26,20 @@ local function count_without_later_ticks(ids)
   return count
 end
 
-local function count_list(key, schedules)
-  local length = redis.call("LLEN", key)
+local function count(key, length_of, read, schedules)
+  local length = redis.call(length_of, key)
   if length == 0 or length > math.max(LONGEST_READ, schedules) then
     return length
   end
-  return count_without_later_ticks(redis.call("LRANGE", key, 0, -1))
+  return count_without_later_ticks(redis.call(read, key, 0, -1))
+end
+
+local function count_list(key, schedules)
+  return count(key, "LLEN", "LRANGE", schedules)
 end
 
 local function count_set(key, schedules)
-  local length = redis.call("ZCARD", key)
-  if length == 0 or length > math.max(LONGEST_READ, schedules) then
-    return length
-  end
-  return count_without_later_ticks(redis.call("ZRANGE", key, 0, -1))
+  return count(key, "ZCARD", "ZRANGE", schedules)
 end
 
 local reply = {}
