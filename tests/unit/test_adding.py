@@ -112,12 +112,12 @@ def test_a_job_is_due_after_a_delay_or_at_an_instant(
         (AddOptions(priority=2_097_152), "expected a priority from 0 to 2097151, got 2097152"),
         (AddOptions(priority=True), "expected a priority from 0 to 2097151, got True"),
         (
-            AddOptions(lifo=True),
-            "expected no lifo for job 'sync' of priority 3; pass priority 0 too",
+            AddOptions(lifo=True, priority=3),
+            "expected no lifo for job 'any' of priority 3; pass priority 0 too",
         ),
         (
-            AddOptions(lifo=True, priority=0, delay="1s"),
-            "expected no lifo for job 'sync', which is delayed",
+            AddOptions(lifo=True, delay="1s"),
+            "expected no lifo for job 'any', which is delayed",
         ),
     ],
 )
