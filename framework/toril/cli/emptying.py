@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
@@ -12,9 +11,10 @@ import click
 from toril.cli.connect import find_queue, open_client
 from toril.cli.options import directory_option, format_option
 from toril.cli.output import print_json
+from toril.cli.progress import showing_progress
 from toril.declarations.units import parse_duration_ms
 from toril.runtime.calls.queues import Counts
-from toril.runtime.removal import CLEANABLE, Progress
+from toril.runtime.removal import CLEANABLE
 from toril.sync_client import SyncClient
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -55,7 +55,7 @@ def drain(name: str, delayed: bool, yes: bool, as_json: bool) -> None:
         counts = _count(client, name)
         jobs = counts.waiting + counts.prioritized + (counts.delayed if delayed else 0)
         _ask(f"remove {_format_jobs(jobs)} waiting in {name}?", yes=yes)
-        with _showing(f"draining {name}", jobs) as tell:
+        with showing_progress(f"draining {name}", jobs) as tell:
             removed = client.queue(name).drain(delayed=delayed, on_progress=tell)
     _answer(name, removed, as_json=as_json)
 
@@ -93,7 +93,7 @@ def clean(
         jobs = jobs if limit is None else min(jobs, limit)
         age = "" if parse_duration_ms(older_than) == 0 else f", older than {older_than}"
         _ask(f"remove up to {_format_jobs(jobs, state)} of {name}{age}?", yes=yes)
-        with _showing(f"cleaning {name}", jobs) as tell:
+        with showing_progress(f"cleaning {name}", jobs) as tell:
             removed = client.queue(name).clean(
                 state, older_than=older_than, limit=limit, on_progress=tell
             )
@@ -119,7 +119,7 @@ def obliterate(name: str, force: bool, yes: bool, as_json: bool) -> None:
             + counts.waiting_children + counts.completed + counts.failed
         )  # fmt: skip
         _ask(f"remove {name} with {_format_jobs(jobs)} and its schedules?", yes=yes)
-        with _showing(f"obliterating {name}", jobs) as tell:
+        with showing_progress(f"obliterating {name}", jobs) as tell:
             removed = client.queue(name).obliterate(force=force, on_progress=tell)
     _answer(name, removed, as_json=as_json)
 
@@ -134,20 +134,6 @@ def _ask(question: str, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError(f"{question} Nobody is there to answer; give --yes to go on")
     click.confirm(question, abort=True, err=True)
-
-
-@contextmanager
-def _showing(label: str, jobs: int) -> Iterator[Progress | None]:
-    """Shows on a terminal how far it is."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    with click.progressbar(length=jobs, label=label, show_pos=True, file=sys.stderr) as bar:
-
-        def tell(removed: int) -> None:
-            bar.update(removed - bar.pos)
-
-        yield tell
 
 
 def _answer(name: str, removed: int, *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ import click
 from toril.cli.connect import find_queue, open_client
 from toril.cli.groups import NounGroup
 from toril.cli.job_shape import describe_job
+from toril.cli.many import promote_all, retry_all
 from toril.cli.options import directory_option, format_option
 from toril.cli.output import cut_text, make_printable, print_json, print_table
 from toril.errors import JobNotFound
@@ -92,21 +93,39 @@ def list_jobs(queue: str, state: str, limit: int, skip: int, as_json: bool) -> N
     print_table(heads, rows, empty=f"no job of {queue!r} is {state}")
 
 
-@job.command("retry", short_help="Run a finished job again.")
+@job.command("retry", short_help="Run a finished job again, or all of a queue.")
 @place_argument
+@click.option("--all", "takes_all", is_flag=True, help="All failed jobs of QUEUE; no ID then.")
+@click.option(
+    "--state",
+    type=click.Choice([JobState.FAILED.value, JobState.COMPLETED.value]),
+    help="With --all: the jobs of which state; failed unless given.",
+)
 @directory_option
 @format_option
-def retry(place: tuple[str, ...], as_json: bool) -> None:
-    """Runs a failed or completed job again, with all its attempts."""
+def retry(place: tuple[str, ...], takes_all: bool, state: str | None, as_json: bool) -> None:
+    """Runs a failed or completed job again, with all its attempts.
+
+    With --all it is all that have failed in QUEUE by now, the oldest first.
+    """
+    if takes_all:
+        retry_all(place, state or JobState.FAILED.value, as_json=as_json)
+        return
+    if state is not None:
+        raise click.UsageError("--state is for --all")
     _act(place, SyncJobHandle.retry, "retried", as_json=as_json)
 
 
-@job.command("promote", short_help="Make a delayed job due now.")
+@job.command("promote", short_help="Make a delayed job due now, or all of a queue.")
 @place_argument
+@click.option("--all", "takes_all", is_flag=True, help="All delayed jobs of QUEUE; no ID then.")
 @directory_option
 @format_option
-def promote(place: tuple[str, ...], as_json: bool) -> None:
+def promote(place: tuple[str, ...], takes_all: bool, as_json: bool) -> None:
     """Makes a delayed job due now."""
+    if takes_all:
+        promote_all(place, as_json=as_json)
+        return
     _act(place, SyncJobHandle.promote, "promoted", as_json=as_json)
 
 

@@ -19,7 +19,7 @@ COMMANDS = {
     "flow": Entry("toril.cli.flow:flow", "Start flows."),
     "status": Entry("toril.cli.status:status", "Show how many jobs each queue holds."),
     "job": Entry("toril.cli.job:job", "Show, list, retry, promote and remove jobs."),
-    "queue": Entry("toril.cli.queue:queue", "List, pause, resume and empty queues."),
+    "queue": Entry("toril.cli.queue:queue", "List, pause, limit and empty queues."),
     "schedule": Entry("toril.cli.schedule:schedule", "List schedules and their next ticks."),
     "plugin": Entry("toril.cli.plugin:plugin", "List plugins and what they bring."),
     "doctor": Entry("toril.cli.doctor:doctor", "Find what is wrong with the Redis in use."),

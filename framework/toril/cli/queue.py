@@ -1,4 +1,4 @@
-"""`toril queue`: the declared queues; pausing, resuming and emptying one."""
+"""`toril queue`: the declared queues; pausing, resuming, limiting and emptying one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import click
 from toril.cli.connect import find_queue, open_client
 from toril.cli.emptying import clean, drain, obliterate
 from toril.cli.groups import NounGroup
+from toril.cli.limit import limit
 from toril.cli.options import directory_option, format_option
 from toril.cli.output import print_json, print_table
 from toril.cli.status import read_status
@@ -15,12 +16,12 @@ from toril.runtime.calls.queues import pause as pause_queue
 from toril.runtime.calls.queues import resume as resume_queue
 
 
-@click.group(cls=NounGroup, short_help="List, pause, resume and empty queues.")
+@click.group(cls=NounGroup, short_help="List, pause, limit and empty queues.")
 def queue() -> None:
-    """Lists, pauses, resumes and empties queues."""
+    """Lists, pauses, resumes, limits and empties queues."""
 
 
-for command in (drain, clean, obliterate):
+for command in (limit, drain, clean, obliterate):
     queue.add_command(command)
 
 

@@ -65,9 +65,10 @@ class QueueChanges:
         """Frees a deduplication id, whoever holds it; gives False if it was free."""
         return await self._client.send(deduplication.release(self._keys, deduplication_id))
 
-    async def promote_jobs(self) -> int:
+    async def promote_jobs(self, *, on_progress: many.Progress | None = None) -> int:
         """Makes all its delayed jobs due now; gives how many."""
-        return await walk(many.promote_all(self._keys), self._client.send)
+        steps = many.promote_all(self._keys, on_progress=on_progress)
+        return await walk(steps, self._client.send)
 
     async def retry_jobs(
         self,
@@ -76,6 +77,7 @@ class QueueChanges:
         finished_by: Instant | None = None,
         limit: int | None = None,
         fresh_attempts: bool = True,
+        on_progress: many.Progress | None = None,
     ) -> many.RetriedJobs:
         """Runs its failed, or completed, jobs again, the oldest first; gives how many.
 
@@ -88,6 +90,7 @@ class QueueChanges:
             finished_by_ms=read_latest_ms(finished_by, self._client.pipeline.timezone),
             limit=limit,
             fresh_attempts=fresh_attempts,
+            on_progress=on_progress,
         )
         return await walk(steps, self._client.send)
 

@@ -62,9 +62,10 @@ class SyncQueueChanges:
         """Frees a deduplication id, whoever holds it; gives False if it was free."""
         return self._client.send(deduplication.release(self._keys, deduplication_id))
 
-    def promote_jobs(self) -> int:
+    def promote_jobs(self, *, on_progress: many.Progress | None = None) -> int:
         """Makes all its delayed jobs due now; gives how many."""
-        return walk_sync(many.promote_all(self._keys), self._client.send)
+        steps = many.promote_all(self._keys, on_progress=on_progress)
+        return walk_sync(steps, self._client.send)
 
     def retry_jobs(
         self,
@@ -73,6 +74,7 @@ class SyncQueueChanges:
         finished_by: Instant | None = None,
         limit: int | None = None,
         fresh_attempts: bool = True,
+        on_progress: many.Progress | None = None,
     ) -> many.RetriedJobs:
         """Runs its failed, or completed, jobs again, the oldest first; gives how many.
 
@@ -85,5 +87,6 @@ class SyncQueueChanges:
             finished_by_ms=read_latest_ms(finished_by, self._client.pipeline.timezone),
             limit=limit,
             fresh_attempts=fresh_attempts,
+            on_progress=on_progress,
         )
         return walk_sync(steps, self._client.send)
