@@ -1,4 +1,4 @@
-"""Tests of lua/count_priorities, read_metrics, and list_jobs over several states."""
+"""Tests of lua/count_priorities, read_metrics, list_old_repeats, list_jobs over many states."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from toril.runtime.calls.jobs import find_jobs
 from toril.runtime.calls.metrics import Metrics, read_metrics
 from toril.runtime.calls.queues import count_delayed, count_priorities, list_workers
 from toril.runtime.job import NewJob
+from toril.runtime.old_repeats import find_old_repeats
 from toril.runtime.states import JobState
+from toril.runtime.steps import walk
 
 NOW = 1_790_000_000_000
 
@@ -62,6 +64,14 @@ TABLE = {
 @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
 async def test_asking_a_queue(check, row) -> None:
     await check(**row)
+
+
+async def test_repeatable_jobs_of_the_old_kind_are_found_on_every_page(sender, redis, keys) -> None:
+    await redis.zadd(keys.repeat, {f"r{n:03}": n for n in range(501)})
+    for n in range(500):
+        await redis.hset(keys.scheduler(f"r{n:03}"), "ic", 1)
+
+    assert await walk(find_old_repeats(keys), sender.send) == ["r500"]
 
 
 async def list_found(sender, keys, *states: JobState, **page) -> list[tuple[str, str]]:

@@ -330,6 +330,23 @@ TABLE = {
             f"delayed jobId={NEXT_BEAT} delay={NOW + HOUR}",
         ],
     },
+    "a repeatable job of v5's old kind keeps its data": {
+        "before": [
+            upsert(EVERY),
+            *activate(BEAT),
+            ("HDEL", "repeat:beat", "ic", "data"),
+            ("HSET", BEAT, "data", '{"n":7}'),
+        ],
+        "call": follow("beat", NOW, now_ms=NOW + 3),
+        "reply": NOW + HOUR,
+        "after": {
+            "active": [BEAT],
+            "repeat": {"beat": NOW + HOUR},
+            "repeat:beat": {"ic": "1", "data": '{"n":7}'},
+            "delayed": {NEXT_BEAT: delayed_until(NOW + HOUR)},
+            NEXT_BEAT: {"data": '{"n":7}'},
+        },
+    },
     "a tick started again has its successor already": {
         "before": [upsert(EVERY), *activate(BEAT), follow("beat", NOW)],
         "call": follow("beat", NOW),

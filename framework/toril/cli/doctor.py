@@ -21,6 +21,8 @@ from toril.runtime.calls.server import (
 )
 from toril.runtime.connection import hide_password, measure_offset_ms
 from toril.runtime.fsck import check_queue
+from toril.runtime.old_repeats import find_old_repeats
+from toril.runtime.steps import walk
 
 #: Clocks further apart than this make delays and schedules hard to follow.
 SKEW_MS = 1_000
@@ -53,6 +55,8 @@ async def examine(*, fsck: bool) -> dict[str, Any]:
         offset_ms = await measure_offset_ms(sender.redis)
         facts = gather_facts(info, answers)
         findings = judge(facts, offset_ms)
+        for name in client.pipeline.queues:
+            findings += await find_legacy(client, name)
         if fsck:
             findings += await check_queues(client)
     url = hide_password(client.pipeline.redis.url)
@@ -69,6 +73,21 @@ def judge(facts: ServerFacts, offset_ms: int) -> list[dict[str, Any]]:
         faults.append(f"the server's clock is {offset_ms} ms ahead of this host's; set both right")
     return [
         {"queue": None, "code": "server", "subject": "redis", "message": fault} for fault in faults
+    ]
+
+
+async def find_legacy(client: Client, queue: str) -> list[dict[str, Any]]:
+    """Finds what BullMQ v5 left in a queue that neither v6 nor Toril keeps up."""
+    names = await walk(find_old_repeats(client.keys(queue)), client.send)
+    return [
+        {
+            "queue": queue,
+            "code": "old-repeat",
+            "subject": name,
+            "message": f"repeatable job {name!r} is of the kind BullMQ had before job schedulers; "
+            "declare a schedule in its place, and remove it with BullMQ v5 (removeRepeatableByKey)",
+        }
+        for name in names
     ]
 
 

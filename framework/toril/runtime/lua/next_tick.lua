@@ -44,6 +44,11 @@ local end_ms = tick[11]
 if not next_ms or (end_ms and next_ms > end_ms) then
   return false
 end
+-- BullMQ v5's repeatable jobs had their data in each job alone, and no count of ticks.
+local data = stored[2]
+if not data and not stored[5] then
+  data = redis.call('HGET', q.base .. producer, 'data')
+end
 local id = string.format('repeat:%s:%.0f', scheduler, next_ms)
 if redis.call('EXISTS', q.base .. id) == 1 then
   emit(q, 'duplicated', 'jobId', id)
@@ -51,10 +56,13 @@ if redis.call('EXISTS', q.base .. id) == 1 then
 end
 redis.call('ZADD', q.schedulers, next_ms, scheduler)
 redis.call('HINCRBY', key, 'ic', 1)
+if data and not stored[2] then
+  redis.call('HSET', key, 'data', data)
+end
 add_tick(q, {
   scheduler = scheduler,
   name = stored[1] or '',
-  data = stored[2] or '{}',
+  data = data or '{}',
   next_ms = next_ms,
   count = tick[7],
   opts = tick[1],
