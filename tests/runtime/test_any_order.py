@@ -1,4 +1,4 @@
-"""Adding, claiming, settling, losing locks and workers, in any order: no job is lost or doubled."""
+"""Adding, claiming, settling, moving, losing locks and workers, in any order: no job is lost."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from toril.declarations.child_failure import ChildFailure
 from toril.declarations.job_type import KeepRule
 from toril.runtime.calls.add import add_jobs
 from toril.runtime.calls.blame import blame
+from toril.runtime.calls.changes import change_delay, change_priority
 from toril.runtime.calls.claim import Owner
+from toril.runtime.calls.deduplication import read_owner, release
 from toril.runtime.calls.locks import adopt, hand_back, recover, renew_locks, sweep_stalled
-from toril.runtime.calls.settle import CHILDREN_FAILED, settle_and_claim
+from toril.runtime.calls.many import promote_many, retry_many
+from toril.runtime.calls.settle import CHILDREN_FAILED, CHILDREN_PENDING, settle_and_claim
 from toril.runtime.job import ClaimedJob, NewJob, ParentLink
 from toril.runtime.keys import QueueKeys
 from toril.runtime.outcomes import Completed, Failed, GivenBack, Postponed, Retried
+from toril.runtime.states import JobState
 from toril.runtime.sync_sender import SyncSender
 
 START_MS = 1_790_000_000_000
@@ -28,6 +32,17 @@ FOREVER = KeepRule()
 MAX_ACTIVE = 2
 LISTS = ("wait", "active")
 SETS = ("prioritized", "delayed", "waiting_children", "completed", "failed")
+#: Ways of deduplication.
+MODES = st.sampled_from(
+    [
+        {},
+        {"ttl": 50_000},
+        {"replace": True},
+        {"keepLastIfActive": True},
+        {"keepLastIfActive": True, "replace": True},
+        {"reschedule": True},
+    ]
+)
 
 
 class Queue(RuleBasedStateMachine):
@@ -41,6 +56,9 @@ class Queue(RuleBasedStateMachine):
         self.numbers = itertools.count()
         self.running: dict[str, dict[str, ClaimedJob]] = {"one": {}, "two": {}}
         self.starts: dict[str, int] = {}
+        #: Jobs that are there, and jobs that may be: kept for the end of another one.
+        self.stored: set[str] = set()
+        self.kept: set[str] = set()
         redis.hset(self.keys.meta, "concurrency", MAX_ACTIVE)
 
     def new_job(self, **more) -> NewJob:
@@ -48,7 +66,8 @@ class Queue(RuleBasedStateMachine):
         return NewJob(id=f"j{next(self.numbers)}", **{**fields, **more})
 
     def add(self, *jobs: NewJob) -> None:
-        self.sender.send(add_jobs(self.keys.prefix, jobs, now_ms=self.now_ms))
+        added = self.sender.send(add_jobs(self.keys.prefix, jobs, now_ms=self.now_ms))
+        self.stored |= {one.id for one in added if one.created}
 
     @rule(
         delay_ms=st.sampled_from([0, 0, 5, 50]),
@@ -69,6 +88,44 @@ class Queue(RuleBasedStateMachine):
         parent = self.new_job(waits_for_children=True, priority=priority)
         link = ParentLink(id=parent.id, queue="orders", on_failure=on_failure)
         self.add(parent, *[self.new_job(parent=link) for _ in range(children)])
+
+    @rule(mode=MODES, dedup_id=st.sampled_from("xy"), delay_ms=st.sampled_from([0, 5, 50]))
+    def add_deduplicated(self, mode: dict[str, object], dedup_id: str, delay_ms: int) -> None:
+        owner = self.sender.send(read_owner(self.keys, dedup_id))
+        job = self.new_job(opts={"deduplication": {"id": dedup_id, **mode}}, delay_ms=delay_ms)
+        self.add(job)
+        if job.id not in self.stored and "keepLastIfActive" in mode:
+            self.kept.add(job.id)
+        elif job.id in self.stored and owner and not self.redis.exists(self.keys.job(owner)):
+            assert "replace" in mode
+            self.stored.discard(owner)
+            self.kept.discard(owner)
+
+    @rule(dedup_id=st.sampled_from("xy"))
+    def release_an_id(self, dedup_id: str) -> None:
+        self.sender.send(release(self.keys, dedup_id))
+
+    @rule(delay_ms=st.sampled_from([0, 7, 70]), data=st.data())
+    def change_a_delay(self, delay_ms: int, data) -> None:
+        ids = self.redis.zrange(self.keys.delayed, 0, -1)
+        if ids:
+            job_id = data.draw(st.sampled_from(ids)).decode()
+            self.sender.send(change_delay(self.keys, job_id, delay_ms, now_ms=self.now_ms))
+
+    @rule(priority=st.integers(0, 2), lifo=st.booleans(), data=st.data())
+    def change_a_priority(self, priority: int, lifo: bool, data) -> None:
+        if self.stored:
+            job_id = data.draw(st.sampled_from(sorted(self.stored)))
+            self.sender.send(change_priority(self.keys, job_id, priority, lifo=lifo))
+
+    @rule(count=st.integers(1, 3))
+    def promote_some(self, count: int) -> None:
+        self.sender.send(promote_many(self.keys, count=count))
+
+    @rule(count=st.integers(1, 3), state=st.sampled_from([JobState.FAILED, JobState.COMPLETED]))
+    def retry_some(self, count: int, state: JobState) -> None:
+        times = {"now_ms": self.now_ms, "finished_by_ms": self.now_ms}
+        self.sender.send(retry_many(self.keys, state, count=count, **times))
 
     @rule(token=TOKENS, count=st.integers(1, 3))
     def wake_and_claim(self, token: str, count: int) -> None:
@@ -163,8 +220,8 @@ class Queue(RuleBasedStateMachine):
     @invariant()
     def each_job_is_in_one_place_and_whole(self) -> None:
         places = self.places()
-        added = {f"j{n}" for n in range(_peek(self.numbers))}
-        assert {job_id: len(found) for job_id, found in places.items()} == dict.fromkeys(added, 1)
+        assert self.stored <= places.keys() <= self.stored | self.kept
+        assert {len(found) for found in places.values()} <= {1}
         for job_id, (place,) in places.items():
             fields = self.redis.hmget(self.keys.job(job_id), "name", "finishedOn")
             assert fields[0] == b"n"
@@ -205,8 +262,9 @@ class Queue(RuleBasedStateMachine):
         doomed = [job for job in jobs if job.deferred_failure]
         fine = [job for job in jobs if not job.deferred_failure]
         codes = self.settle("one", [self.outcome(job, 0) for job in fine], 0)
-        refused = [job for job, code in zip(fine, codes, strict=True) if code == CHILDREN_FAILED]
-        assert set(codes) <= {0, CHILDREN_FAILED}
+        refused = [job for job, code in zip(fine, codes, strict=True) if code]
+        # A child that was retried is pending again, wherever its parent is.
+        assert set(codes) <= {0, CHILDREN_FAILED, CHILDREN_PENDING}
         self.settle("one", [self.outcome(job, 1) for job in [*doomed, *refused]], 0)
 
     def waiting_for_failed_children(self) -> set[str]:
@@ -220,10 +278,6 @@ class Queue(RuleBasedStateMachine):
                 for key in self.redis.smembers(self.keys.dependencies(raw.decode()))
             )
         }
-
-
-def _peek(counter: itertools.count) -> int:
-    return int(repr(counter).removeprefix("count(").removesuffix(")"))
 
 
 def test_no_job_is_lost_or_doubled_in_any_order(redis_sync: sync_redis.Redis) -> None:
