@@ -46,7 +46,10 @@ if TYPE_CHECKING:
     from toril.plugins.decorators import backoff, hookimpl, processor, secret_provider
     from toril.plugins.job import Job, ThreadJob
     from toril.runtime.calls.children import Child, ChildCounts, ChildStand
+    from toril.runtime.calls.events import Event
+    from toril.runtime.calls.jobs import Ending
     from toril.runtime.calls.schedules import ScheduleRecord, ScheduleTemplate, Upserted
+    from toril.runtime.event_readers import EventReader, SyncEventReader
     from toril.sync_client import SyncClient, SyncJobHandle, SyncRunHandle
     from toril.trees import AddedTree, Tree
 
@@ -64,6 +67,9 @@ __all__ = [
     "Deduplication",
     "Delay",
     "EmbeddedServerError",
+    "Ending",
+    "Event",
+    "EventReader",
     "ExpressionError",
     "InvalidData",
     "InvalidJobId",
@@ -87,6 +93,7 @@ __all__ = [
     "Schedules",
     "SecretError",
     "SyncClient",
+    "SyncEventReader",
     "SyncJobHandle",
     "SyncQueueHandle",
     "SyncRunHandle",
@@ -117,6 +124,9 @@ _HOMES = {
     "ChildStand": "toril.runtime.calls.children",
     "Client": "toril.client",
     "Deduplication": "toril.adding",
+    "Ending": "toril.runtime.calls.jobs",
+    "Event": "toril.runtime.calls.events",
+    "EventReader": "toril.runtime.event_readers",
     "Job": "toril.plugins.job",
     "JobHandle": "toril.client",
     "QueueHandle": "toril.handles.queue_handle",
@@ -125,6 +135,7 @@ _HOMES = {
     "ScheduleTemplate": "toril.runtime.calls.schedules",
     "Schedules": "toril.handles.schedules",
     "SyncClient": "toril.sync_client",
+    "SyncEventReader": "toril.runtime.event_readers",
     "SyncJobHandle": "toril.sync_client",
     "SyncQueueHandle": "toril.handles.sync_queue_handle",
     "SyncRunHandle": "toril.sync_client",

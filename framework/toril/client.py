@@ -39,6 +39,7 @@ from toril.runtime.calls.add import Added, add_jobs
 from toril.runtime.calls.jobs import Ending
 from toril.runtime.calls.removal import unlink_child
 from toril.runtime.connection import check_server, connect, is_temporary, measure_offset_ms
+from toril.runtime.event_readers import EventReader
 from toril.runtime.events import FinishWaits
 from toril.runtime.flows import step_job_id
 from toril.runtime.job import NewJob, StoredJob
@@ -253,6 +254,13 @@ class Client:
         """Gives the schedules of a queue, to make, change, read and remove at run time."""
         return Schedules(self, queue)
 
+    def events(self, queue: str, *, after: str | None = None) -> EventReader:
+        """Gives a reader of a queue's events: from now on, or after the event of an id.
+
+        `async for event in client.events("orders")` goes on for ever, through lost connections.
+        """
+        return EventReader(self, self.keys(queue), after=after)
+
     def keys(self, queue: str) -> QueueKeys:
         """Gives the keys of a queue, as calls take them."""
         return QueueKeys(self.pipeline.redis.prefix, queue)
@@ -322,6 +330,13 @@ class JobHandle(JobChanges, JobFamily):
         """
         ending = await self._client.wait(self.queue, self.id, timeout)
         return read_result(ending, self.queue, self.id)
+
+    async def wait(self, timeout: Span | None = None) -> Ending:
+        """Waits until it has finished, well or badly, and gives how.
+
+        Raises WaitTimeout, or JobNotFound if it is not there or removed meanwhile.
+        """
+        return await self._client.wait(self.queue, self.id, timeout)
 
     async def state(self) -> JobState:
         """Gives its state, `unknown` if it is not there (any more)."""

@@ -43,6 +43,7 @@ from toril.runtime.connection import (
     is_temporary,
     measure_offset_ms_sync,
 )
+from toril.runtime.event_readers import SyncEventReader
 from toril.runtime.events import wait_until_finished_sync
 from toril.runtime.flows import step_job_id
 from toril.runtime.job import NewJob, StoredJob
@@ -217,6 +218,13 @@ class SyncClient:
         """Gives the schedules of a queue; see `Client.schedules`."""
         return SyncSchedules(self, queue)
 
+    def events(self, queue: str, *, after: str | None = None) -> SyncEventReader:
+        """Gives a reader of a queue's events: from now on, or after the event of an id.
+
+        `for event in client.events("orders")` goes on for ever, through lost connections.
+        """
+        return SyncEventReader(self, self.keys(queue), after=after)
+
     def keys(self, queue: str) -> QueueKeys:
         """Gives the keys of a queue, as calls take them."""
         return QueueKeys(self.pipeline.redis.prefix, queue)
@@ -273,6 +281,13 @@ class SyncJobHandle(SyncJobChanges, SyncJobFamily):
         """Waits until it has finished and gives its result; see `JobHandle.result`."""
         ending = self._client.wait(self.queue, self.id, timeout)
         return read_result(ending, self.queue, self.id)
+
+    def wait(self, timeout: Span | None = None) -> Ending:
+        """Waits until it has finished, well or badly, and gives how.
+
+        Raises WaitTimeout, or JobNotFound if it is not there or removed meanwhile.
+        """
+        return self._client.wait(self.queue, self.id, timeout)
 
     def state(self) -> JobState:
         """Gives its state, `unknown` if it is not there (any more)."""

@@ -13,8 +13,8 @@ from toril.runtime.calls.add import add_jobs
 from toril.runtime.calls.claim import Owner
 from toril.runtime.calls.jobs import Ending, remove_job
 from toril.runtime.calls.settle import settle_and_claim
+from toril.runtime.event_readers import EventReader
 from toril.runtime.events import (
-    EventReader,
     FinishWaits,
     wait_until_finished,
     wait_until_finished_sync,
@@ -194,7 +194,7 @@ async def find_blocked(redis, wait_until) -> str:
 async def test_trimmed_events_do_not_hang_a_wait(
     async_sender, redis, keys, monkeypatch, wait_until
 ) -> None:
-    monkeypatch.setattr("toril.runtime.events.BLOCK_S", 0.05)
+    monkeypatch.setattr("toril.runtime.event_readers.BLOCK_S", 0.05)
     await add(async_sender, keys, "a")
     waiting = asyncio.create_task(wait_until_finished(async_sender, keys, "a", 3))
     await find_blocked(redis, wait_until)

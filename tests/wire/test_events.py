@@ -328,3 +328,51 @@ async def read_events(redis: Redis, keys: QueueKeys) -> list[list[tuple[str, str
 
 def _now_ms() -> int:
     return int(time.time() * 1000)
+
+
+async def test_we_hear_what_node_does(node, client) -> None:
+    reader = client.events("orders")
+    await reader.open()
+    start = reader.after
+
+    await node.run(
+        """
+        const q = queue('orders');
+        const job = await q.add('echo', {}, {jobId: 'a'});
+        await q.add('echo', {}, {jobId: 'later', delay: 60000});
+        const {connection, prefix} = q.opts;
+        const own = new QueueEventsProducer('orders', {connection, prefix});
+        await own.publishEvent({eventName: 'mine', note: 'hello'});
+        await own.close();
+        const work = worker('orders', null, {autorun: false});
+        const got = await work.getNextJob('tok', {block: false});
+        await got.updateProgress({at: [40]});
+        await got.moveToCompleted({n: [1]}, 'tok', false);
+        """
+    )
+    events = [event async for event in until_completed(reader)]
+    told = {event.name: event for event in events}
+
+    assert [event.name for event in events if event.job_id == "a"] == [
+        "added",
+        "waiting",
+        "active",
+        "progress",
+        "completed",
+    ]
+    assert told["added"].job_type == "echo"
+    assert told["delayed"].due_at is not None
+    assert (told["mine"].fields["note"], told["mine"].job_id) == ("hello", None)
+    assert told["progress"].progress == {"at": [40]}
+    assert (told["completed"].result, told["completed"].previous) == ({"n": [1]}, "active")
+    assert (await client.job("orders", "a").wait("2s")).state == "completed"
+    again = await client.events("orders", after=start).read(2)
+    assert again[: len(events)] == events
+
+
+async def until_completed(reader: Any) -> Any:
+    async with asyncio.timeout(5):
+        async for event in reader:
+            yield event
+            if event.name == "completed":
+                return

@@ -1,4 +1,4 @@
-"""Following a queue's events, and waiting for jobs to finish without asking again and again.
+"""Waiting for jobs to finish by their queue's events, without asking again and again.
 
 Who waits first notes where the stream ends, then asks for the job's state, and only then waits for
 its event: so no end is missed. Now and then the state is asked again, in case events were trimmed.
@@ -8,65 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 from toril.declarations.units import format_duration
 from toril.errors import JobNotFound, RedisUnavailable, WaitTimeout
 from toril.runtime.calls.events import Event, find_ending, read_events, read_last_event_id
 from toril.runtime.calls.jobs import Ending, read_state
 from toril.runtime.connection import is_temporary
+from toril.runtime.event_readers import BLOCK_S, PAUSE_S, EventReader
 from toril.runtime.keys import QueueKeys
 from toril.runtime.sender import AsyncSender
 from toril.runtime.states import FINISHED
 from toril.runtime.sync_sender import SyncSender
-
-#: One wait at the server; well below a connection's reply timeout. After each the states of the
-#: awaited jobs are asked.
-BLOCK_S = 5.0
-#: While Redis is away.
-_PAUSE_S = 0.25
-
-
-class EventReader:
-    """Reads a queue's events in order, from an id on; survives lost connections.
-
-    `after` None: from the first read on.
-    """
-
-    def __init__(self, sender: AsyncSender, keys: QueueKeys, *, after: str | None = None) -> None:
-        self._sender = sender
-        self._keys = keys
-        #: The last event read, or where reading starts.
-        self.after = after
-
-    async def open(self) -> None:
-        """Notes where the stream ends now, unless an id was given."""
-        if self.after is None:
-            self.after = await self._sender.send(read_last_event_id(self._keys))
-
-    async def read(self, timeout_s: float = BLOCK_S) -> list[Event]:
-        """Gives the next events, at least one unless none comes in time or Redis is away.
-
-        Raises RedisMisconfigured if Redis does not let it read.
-        """
-        await self.open()
-        assert self.after is not None
-        block_ms = int(min(timeout_s, BLOCK_S) * 1000)
-        try:
-            events = await self._sender.send(read_events(self._keys, self.after, block_ms=block_ms))
-        except RedisUnavailable as error:
-            if not is_temporary(error):
-                raise
-            await asyncio.sleep(min(_PAUSE_S, max(timeout_s, 0)))
-            return []
-        if events:
-            self.after = events[-1].id
-        return events
-
-    async def __aiter__(self) -> AsyncIterator[Event]:
-        while True:
-            for event in await self.read():
-                yield event
 
 
 class FinishWaits:
@@ -138,7 +91,7 @@ def wait_until_finished_sync(
         except RedisUnavailable as error:
             if not is_temporary(error):
                 raise
-            time.sleep(min(_PAUSE_S, max(left_s, 0)))
+            time.sleep(min(PAUSE_S, max(left_s, 0)))
     return ending
 
 
