@@ -235,7 +235,7 @@ def test_a_user_waits_while_the_server_loads(
 ) -> None:
     with open_embedded(root) as handle:
         with connect(handle) as client:
-            client.mset({f"key-{number}": os.urandom(2_000).hex() for number in range(10)})
+            client.mset({f"key-{number}": os.urandom(2_000).hex() for number in range(50)})
             value = client.get("key-1")
             client.bgrewriteaof()
             block_until(lambda: client.info("persistence")["aof_rewrite_in_progress"] == 0)

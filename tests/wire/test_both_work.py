@@ -65,7 +65,9 @@ async def test_a_scheduler_alternates_between_both(node, toril_run):
         """
     )
 
-    assert {later - earlier for earlier, later in itertools.pairwise(ticks)} == {100}
+    # A tick that comes later than the interval is long is left out, whoever computes it.
+    gaps = [later - earlier for earlier, later in itertools.pairwise(ticks)]
+    assert all(gap > 0 and gap % 100 == 0 for gap in gaps), gaps
 
 
 async def test_toril_takes_over_from_a_killed_node_worker(server, prefix, node, client, toril_run):
