@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import shutil
 import subprocess
 import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,7 +34,7 @@ NOW_MS = 1_790_000_000_000
 
 @dataclass(frozen=True)
 class Server:
-    """A running valkey-server of this test process."""
+    """A running server of this test process."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -40,12 +42,22 @@ class Server:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """A real server on a unix socket, without persistence; one per xdist worker."""
+    """A real server on a unix socket, without persistence; one per xdist worker.
+
+    It is the valkey-server that Toril embeds, or the program that TORIL_TEST_SERVER names.
+    """
+    with open_server(os.environ.get("TORIL_TEST_SERVER") or str(get_binary_path())) as server:
+        yield server
+
+
+@contextmanager
+def open_server(program: str) -> Iterator[Server]:
+    """Runs a server: a path, or a name such as `redis-server`."""
     folder = Path(tempfile.mkdtemp(prefix="toril-test-"))
     socket = folder / "redis.sock"
     arguments = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"]
     process = subprocess.Popen(
-        [str(get_binary_path()), *arguments, "--dir", str(folder), "--loglevel", "warning"],
+        [program, *arguments, "--dir", str(folder), "--loglevel", "warning"],
         stdout=subprocess.DEVNULL,
     )
     server = Server(f"unix://{socket}", process)
