@@ -45,6 +45,8 @@ def build_queue(name: str, values: Values | None, defaults: Values) -> Queue:
         settings["stalled_limit"] = stalled["limit"]
     if "max_payload" in merged:
         settings["max_payload"] = parse_size(merged["max_payload"])
+    if "metrics" in merged:
+        settings["metrics_minutes"] = -(-parse_duration_ms(merged["metrics"]) // 60_000)
     return Queue(name=name, **settings)
 
 

@@ -23,3 +23,5 @@ class Queue:
     stalled_limit: int = 3
     #: Largest data a job may carry, in bytes of its JSON.
     max_payload: int = 1_048_576
+    #: For how many minutes finished jobs are counted, minute by minute; 0: not at all.
+    metrics_minutes: int = 0

@@ -35,6 +35,7 @@ queues:
     lock: 1m
     stalled: {limit: 1}
     max_payload: 10kb
+    metrics: 14d
     job: {retry: 5, priority: 2}
   mails:
   partner: {served_by: external}
@@ -90,6 +91,7 @@ def test_queues_stand_over_their_defaults(pipeline) -> None:
         stalled_every_ms=10_000,
         stalled_limit=1,
         max_payload=10_240,
+        metrics_minutes=20_160,
     )
     assert pipeline.queues["mails"] == Queue(name="mails", concurrency=10, stalled_every_ms=10_000)
     assert pipeline.queues["partner"].served_by == "external"

@@ -23,6 +23,8 @@ class Owner:
     worker: str | None = None
     #: Starts over all workers that it allows, as BullMQ's `limiter` of a worker.
     rate: Rate | None = None
+    #: For how many minutes finished jobs are counted; 0: not at all.
+    metrics_minutes: int = 0
 
 
 def read_claimed(queue: str, packed: Iterable[Any]) -> list[ClaimedJob]:

@@ -87,7 +87,16 @@ def settle_and_claim(
     return Call(
         "settle_and_claim",
         (keys.base,),
-        (now_ms, owner.token, owner.lock_ms, owner.worker or "", claim, packed, *limiter),
+        (
+            now_ms,
+            owner.token,
+            owner.lock_ms,
+            owner.worker or "",
+            claim,
+            packed,
+            *limiter,
+            owner.metrics_minutes,
+        ),
         parse,
     )
 

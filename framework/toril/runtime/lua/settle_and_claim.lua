@@ -12,6 +12,7 @@
   ARGV[6] outcomes       msgpack, a list of {kind, id, fence, what the kind takes...}
   ARGV[7] max            starts per duration that this worker allows the queue, or empty
   ARGV[8] duration       in ms, or empty
+  ARGV[9] minutes        for which finished jobs are counted, 0 for not at all
   Returns msgpack {a code per outcome, claimed jobs {id, fields, attempts started, children's
           results or false}, rate limit in ms, when the next delayed job is due or -1, {number,
           child, its reason} for each outcome with code -9}.
@@ -29,6 +30,7 @@
 --- include lib/promote_due
 --- include lib/settle
 --- include lib/claim
+--- include lib/metrics
 
 local q = queue_at(KEYS[1])
 local now_ms = tonumber(ARGV[1])
@@ -37,11 +39,13 @@ local wanted = tonumber(ARGV[5])
 local outcomes = cmsgpack.unpack(ARGV[6])
 owner.max = tonumber(ARGV[7])
 owner.duration = tonumber(ARGV[8])
+local minutes = tonumber(ARGV[9])
 
 q.defers_marks = true
 -- Before all else: it needs no memory, and after a first write a full server lets the others pass.
 trim_events(q)
 local codes, has_finished, failed = settle(q, outcomes, owner.token, now_ms)
+count_finished(q, outcomes, codes, now_ms, minutes)
 promote_due(q, now_ms)
 local jobs, limit_ms, due_ms = {}, 0, nil
 if wanted > 0 then

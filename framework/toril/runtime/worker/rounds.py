@@ -67,7 +67,13 @@ class Rounds:
         self._ground = ground
         self._queues = queues
         self._owners = {
-            each.name: Owner(ground.token, each.queue.lock_ms, ground.worker, rates.get(each.name))
+            each.name: Owner(
+                ground.token,
+                each.queue.lock_ms,
+                ground.worker,
+                rates.get(each.name),
+                each.queue.metrics_minutes,
+            )
             for each in queues
         }
         self._deliver = deliver
