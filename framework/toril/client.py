@@ -356,19 +356,6 @@ class JobHandle(JobChanges, JobFamily):
         """Gives what it last told of how far it is, 0 before that; raises JobNotFound."""
         return (await self.refresh()).progress
 
-    async def logs(self) -> list[str]:
-        """Gives the lines it logged, oldest first."""
-        return await self._client.send(job_calls.get_logs(self._keys, self.id))
-
-    async def retry(self) -> None:
-        """Runs a finished job again, with all its attempts; raises JobNotFound or WrongState."""
-        now_ms = self._client.clock.now_ms()
-        await self._client.send(job_calls.retry_job(self._keys, self.id, now_ms=now_ms))
-
-    async def promote(self) -> None:
-        """Makes a delayed job due now; raises JobNotFound or WrongState."""
-        await self._client.send(job_calls.promote(self._keys, self.id))
-
     async def remove(self, *, with_children: bool = True) -> int:
         """Removes it with all below it, and gives how many jobs that were.
 

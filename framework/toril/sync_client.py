@@ -307,19 +307,6 @@ class SyncJobHandle(SyncJobChanges, SyncJobFamily):
         """Gives what it last told of how far it is, 0 before that; raises JobNotFound."""
         return self.refresh().progress
 
-    def logs(self) -> list[str]:
-        """Gives the lines it logged, oldest first."""
-        return self._client.send(job_calls.get_logs(self._keys, self.id))
-
-    def retry(self) -> None:
-        """Runs a finished job again, with all its attempts; raises JobNotFound or WrongState."""
-        now_ms = self._client.clock.now_ms()
-        self._client.send(job_calls.retry_job(self._keys, self.id, now_ms=now_ms))
-
-    def promote(self) -> None:
-        """Makes a delayed job due now; raises JobNotFound or WrongState."""
-        self._client.send(job_calls.promote(self._keys, self.id))
-
     def remove(self, *, with_children: bool = True) -> int:
         """Removes it with all below it, and gives how many; see `JobHandle.remove`."""
         steps = remove_family(self._keys, self.id, with_children=with_children)

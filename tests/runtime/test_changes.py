@@ -109,6 +109,8 @@ async def test_data_progress_and_log_of_a_job_are_changed(client: Any):
     job = await handle.refresh()
     assert (job.data, job.progress) == ({"n": 2}, {"page": 3})
     assert await handle.logs() == ["line 2"]
+    await handle.log("line 3")
+    assert await handle.logs(first=-1) == await handle.logs(first=1, last=1) == ["line 3"]
     await handle.clear_logs()
     assert await handle.logs() == []
 
@@ -162,6 +164,22 @@ async def test_all_failed_jobs_run_again(client: Any, rig: Any):
 
     assert (one.retried, none.retried, rest.retried) == (1, 0, 2)
     assert (await queue.counts()).waiting == 3
+
+
+async def test_a_retried_job_may_have_the_attempts_that_are_left_only(client: Any, rig: Any):
+    handle = await client.add("sync", {"fail": True})
+    worker = rig.start()
+    await rig.reaches(handle.id, "failed")
+    await worker.stop(0)
+
+    await handle.retry(fresh_attempts=False)
+    assert (await handle.refresh()).attempts_made == 1
+    worker = rig.start()
+    await rig.reaches(handle.id, "failed")
+    await worker.stop(0)
+    await handle.retry()
+
+    assert (await handle.refresh()).attempts_made == 0
 
 
 async def test_only_finished_jobs_can_be_retried(client: Any):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from toril.declarations.job_type import KeepRule
@@ -31,6 +33,12 @@ def job(job_id: str, *, delay_ms: int = 0, plain: bool = False, **rule) -> NewJo
 
 def add(*jobs: NewJob):
     return lambda keys: add_jobs(keys.prefix, jobs, now_ms=NOW)
+
+
+def add_again(*jobs: NewJob):
+    """The same call, made again because its reply was lost."""
+    mine = [replace(one, is_id_new=True) for one in jobs]
+    return lambda keys: add_jobs(keys.prefix, mine, now_ms=NOW, again_since_ms=1)
 
 
 def claim(keys):
@@ -202,6 +210,28 @@ TABLE = {
         "call": add(job("new"), job("new", id="e")),
         "reply": [Added("old", False), Added("new", True)],
         "after": {"wait": ["new", "old"], "de:d": "old", "de:e": "new"},
+    },
+    "a call made again after a lost reply keeps the same job out": {
+        "before": [add(job("old")), add(job("new"))],
+        "call": add_again(job("new")),
+        "reply": [Added("old", False)],
+        "after": {"wait": ["old"], "de:d": "old", "new": None},
+    },
+    "a call made again stores no second one when the first was kept and added since": {
+        "before": [
+            add(job("old", **KEEP_LAST)),
+            claim,
+            add(job("new", **KEEP_LAST)),
+            complete("old"),
+            claim,
+            complete("new"),
+            ("ZREM", "completed", "new"),
+            ("DEL", "new"),
+        ],
+        "call": add_again(job("new", **KEEP_LAST)),
+        "reply": [Added("new", True)],
+        "after": {"completed": {"old": NOW + 5}, "de:d": None},
+        "events": [],
     },
     "the owner is read": {
         "before": [add(job("old"))],

@@ -1,4 +1,4 @@
-"""What a job's handle changes: its data, progress, log, delay, priority, deduplication id."""
+"""What a job's handle changes: data, progress, log, state, delay, priority, deduplication id."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from toril.runtime.own_fields import STEP_DATA
 
 
 class JobChanges:
-    """A part of `JobHandle`. Each method raises JobNotFound if the job is not there."""
+    """A part of `JobHandle`. What changes the job raises JobNotFound if it is not there."""
 
     __slots__ = ()
 
@@ -35,6 +35,11 @@ class JobChanges:
         progress = encode_json(value, "progress")
         await self._client.send(job_calls.update_progress(self._keys, self.id, progress))
 
+    async def logs(self, *, first: int = 0, last: int = -1) -> list[str]:
+        """Gives the lines it logged, oldest first; negative numbers count from the newest."""
+        call = job_calls.get_logs(self._keys, self.id, first=first, last=last)
+        return await self._client.send(call)
+
     async def log(self, line: str, *, keep: int | None = None) -> int:
         """Adds a line to its log and gives how many there are; the newest `keep` stay."""
         return await self._client.send(job_calls.add_log(self._keys, self.id, line, keep=keep))
@@ -42,6 +47,20 @@ class JobChanges:
     async def clear_logs(self, *, keep: int = 0) -> None:
         """Deletes its log lines but the newest `keep`."""
         await self._client.send(changes.clear_logs(self._keys, self.id, keep=keep))
+
+    async def retry(self, *, fresh_attempts: bool = True) -> None:
+        """Runs a finished job again, with all its attempts; raises JobNotFound or WrongState.
+
+        Without `fresh_attempts` it has those that are left, or one.
+        """
+        now_ms = self._client.clock.now_ms()
+        await self._client.send(
+            job_calls.retry_job(self._keys, self.id, now_ms=now_ms, fresh_attempts=fresh_attempts)
+        )
+
+    async def promote(self) -> None:
+        """Makes a delayed job due now; raises JobNotFound or WrongState."""
+        await self._client.send(job_calls.promote(self._keys, self.id))
 
     async def change_delay(self, delay: Span) -> None:
         """Makes it due so long from now; raises WrongState unless it is delayed."""
@@ -78,6 +97,11 @@ class SyncJobChanges:
         progress = encode_json(value, "progress")
         self._client.send(job_calls.update_progress(self._keys, self.id, progress))
 
+    def logs(self, *, first: int = 0, last: int = -1) -> list[str]:
+        """Gives the lines it logged, oldest first; negative numbers count from the newest."""
+        call = job_calls.get_logs(self._keys, self.id, first=first, last=last)
+        return self._client.send(call)
+
     def log(self, line: str, *, keep: int | None = None) -> int:
         """Adds a line to its log and gives how many there are; the newest `keep` stay."""
         return self._client.send(job_calls.add_log(self._keys, self.id, line, keep=keep))
@@ -85,6 +109,20 @@ class SyncJobChanges:
     def clear_logs(self, *, keep: int = 0) -> None:
         """Deletes its log lines but the newest `keep`."""
         self._client.send(changes.clear_logs(self._keys, self.id, keep=keep))
+
+    def retry(self, *, fresh_attempts: bool = True) -> None:
+        """Runs a finished job again, with all its attempts; raises JobNotFound or WrongState.
+
+        Without `fresh_attempts` it has those that are left, or one.
+        """
+        now_ms = self._client.clock.now_ms()
+        self._client.send(
+            job_calls.retry_job(self._keys, self.id, now_ms=now_ms, fresh_attempts=fresh_attempts)
+        )
+
+    def promote(self) -> None:
+        """Makes a delayed job due now; raises JobNotFound or WrongState."""
+        self._client.send(job_calls.promote(self._keys, self.id))
 
     def change_delay(self, delay: Span) -> None:
         """Makes it due so long from now; raises WrongState unless it is delayed."""
