@@ -115,6 +115,16 @@ async def test_data_progress_and_log_of_a_job_are_changed(client: Any):
     assert await handle.logs() == []
 
 
+async def test_a_log_line_that_redis_cannot_hold_is_made_fit(client: Any):
+    handle = await client.add("sync")
+
+    await handle.log("half \ud83d")
+    await handle.log("x" * 70_000)
+
+    fit, cut = await handle.logs()
+    assert (fit, len(cut)) == ("half ?", 65_536)
+
+
 async def test_data_that_the_job_type_does_not_take_is_refused(rig: Any, make_client: Any):
     rig.job(echo, data_schema={"type": "object", "required": ["user"]})
     client = make_client()

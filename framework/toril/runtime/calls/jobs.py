@@ -16,6 +16,8 @@ from toril.runtime.states import JobState
 MAX_PAGE = 1_000
 #: Log lines that stay when nothing else is asked, so that a job that never ends cannot fill Redis.
 MAX_LOG_LINES = 10_000
+#: Characters; a longer line is cut.
+MAX_LOG_LINE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,11 @@ def update_data(
 
 
 def add_log(keys: QueueKeys, job_id: str, line: str, *, keep: int | None = None) -> Call[int]:
-    """Adds a line to a job's log and gives how many there are; the reply raises JobNotFound."""
+    """Adds a line to a job's log and gives how many there are; the reply raises JobNotFound.
+
+    It is cut at MAX_LOG_LINE; what UTF-8 cannot hold in it becomes a question mark.
+    """
+    text = str(line)[:MAX_LOG_LINE].encode("utf-8", "replace")
 
     def parse(reply: int) -> int:
         if reply == -1:
@@ -207,7 +213,7 @@ def add_log(keys: QueueKeys, job_id: str, line: str, *, keep: int | None = None)
         return reply
 
     kept = MAX_LOG_LINES if keep is None else keep
-    return Call("add_log", (keys.base,), (job_id, line, kept), parse)
+    return Call("add_log", (keys.base,), (job_id, text, kept), parse)
 
 
 def _demand_found(keys: QueueKeys, job_id: str) -> Callable[[int], None]:

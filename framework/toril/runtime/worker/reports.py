@@ -19,9 +19,6 @@ from toril.runtime.worker.served_queue import ServedQueue
 
 _STEP_DATA = STEP_DATA.encode()
 
-#: A longer line is cut.
-MAX_LOG_LINE = 64 * 1024
-
 
 class QueueReports:
     """The reports of one queue's jobs."""
@@ -39,10 +36,9 @@ class QueueReports:
 
     async def log(self, job: ClaimedJob, line: str) -> None:
         """Adds a line to the job's log."""
-        text = str(line)[:MAX_LOG_LINE].encode("utf-8", "replace").decode()
         keep = read_opts(job).get("keepLogs")
         keep = to_integer(keep) if isinstance(keep, int | float) else None
-        await self._outbox.send(add_log(self._keys, job.id, text, keep=keep))
+        await self._outbox.send(add_log(self._keys, job.id, line, keep=keep))
 
     async def update_data(self, job: ClaimedJob, data: Any) -> None:
         """Replaces the job's data; raises InvalidData or PayloadTooLarge."""
