@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from tests.proxy import Proxy
 
+from toril import Tree, WaitForChildren
 from toril.client import Client
 from toril.declarations.flow import Flow, Step
 from toril.declarations.job_type import Keep, KeepRule, Retry
@@ -264,3 +265,42 @@ async def test_replies_lost_again_and_again_leave_each_job_one_outcome_and_no_st
         assert job.attempts_started == job.attempts_made
     assert not rig.said("lock_lost")
     assert await check_queue(rig.sender, keys) == []
+
+
+async def test_a_tree_whose_reply_is_lost_is_one_tree(rig: Any, proxy: Proxy, ask: Ask) -> None:
+    proxy.lose_reply(ADD)
+
+    tree = await ask("add_tree", Tree("sync", children=[Tree("sync"), Tree("flaky")]))
+    rig.start()
+    await rig.reaches(tree.job.id, "completed")
+
+    assert proxy.lost == 1
+    assert [job.created for job in tree] == [True] * 3
+    assert await count_jobs(rig) == 3
+    assert sorted(rig.runs) == sorted(job.id for job in tree)
+    assert await check_queue(rig.sender, rig.keys()) == []
+
+
+@pytest.mark.parametrize("is_quick", [False, True], ids=["children pending", "children done"])
+async def test_a_wait_for_children_whose_reply_is_lost_costs_no_attempt(
+    rig: Any, proxy: Proxy, is_quick: bool
+) -> None:
+    async def family(job: Any) -> Any:
+        if not job.results:
+            proxy.lose_reply(SETTLE)
+            child = await client.add_child(job, "slow", id="kid")
+            if is_quick:
+                await child.result("4s")
+            raise WaitForChildren
+        return [job.results, job.attempt]
+
+    rig.job(lambda job: job.id, "slow", queue="mails", run_in="async")
+    rig.job(family, "family")
+    client = Client(rig.pipeline, sender=rig.sender, clock=rig.clock)
+    job_id = await rig.add(name="family")
+    rig.start("mails")
+    start_behind(rig, proxy)
+
+    assert (await rig.reaches(job_id, "completed")).returnvalue == [{"kid": "kid"}, 1]
+    assert proxy.lost == 1
+    assert await check_queue(rig.sender, rig.keys()) == []

@@ -10,12 +10,19 @@ import pytest
 
 from toril.declarations.backoff import BUILTIN_BACKOFFS, Backoff
 from toril.declarations.job_type import Keep, KeepRule, Retry
-from toril.errors import Delay, RateLimited, Unrecoverable
+from toril.errors import Delay, RateLimited, Unrecoverable, WaitForChildren
 from toril.runtime.calls.claim import Owner
 from toril.runtime.calls.settle import settle_and_claim
 from toril.runtime.job import StoredJob
 from toril.runtime.keys import QueueKeys
-from toril.runtime.outcomes import Completed, Failed, GivenBack, Postponed, Retried
+from toril.runtime.outcomes import (
+    Completed,
+    Failed,
+    GivenBack,
+    MovedToWaitingChildren,
+    Postponed,
+    Retried,
+)
 from toril.runtime.worker.decide import MAX_RESULT_BYTES, decide_failure, decide_success
 
 NOW_MS = 1_790_000_000_000
@@ -237,3 +244,10 @@ def test_numbers_of_a_peer_beyond_all_measure_neither_stop_the_worker_nor_the_re
 
     assert call.args
     assert [type(outcome) for outcome in outcomes] == [Completed, Retried, Failed]
+
+
+@pytest.mark.parametrize("has_added", [False, True])
+def test_waiting_for_children_spends_no_attempt(has_added):
+    outcome = fail(WaitForChildren(), has_added_children=has_added)
+
+    assert outcome == MovedToWaitingChildren("o1", fence=7, has_added=has_added)
