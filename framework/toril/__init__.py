@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toril.adding import Deduplication
-    from toril.client import Client, JobHandle, RunHandle
+    from toril.client import Client
     from toril.declarations.backoff import Backoff
     from toril.errors import (
         AddError,
@@ -40,9 +40,13 @@ if TYPE_CHECKING:
         WaitTimeout,
         WrongState,
     )
+    from toril.handles.job_handle import JobHandle
     from toril.handles.queue_handle import QueueHandle
+    from toril.handles.run_handle import RunHandle
     from toril.handles.schedules import Schedules, SyncSchedules
+    from toril.handles.sync_job_handle import SyncJobHandle
     from toril.handles.sync_queue_handle import SyncQueueHandle
+    from toril.handles.sync_run_handle import SyncRunHandle
     from toril.plugins.decorators import backoff, hookimpl, processor, secret_provider
     from toril.plugins.job import Job, ThreadJob
     from toril.runtime.calls.children import Child, ChildCounts, ChildStand
@@ -50,7 +54,7 @@ if TYPE_CHECKING:
     from toril.runtime.calls.jobs import Ending
     from toril.runtime.calls.schedules import ScheduleRecord, ScheduleTemplate, Upserted
     from toril.runtime.event_readers import EventReader, SyncEventReader
-    from toril.sync_client import SyncClient, SyncJobHandle, SyncRunHandle
+    from toril.sync_client import SyncClient
     from toril.trees import AddedTree, Tree
 
     __version__: str
@@ -128,17 +132,17 @@ _HOMES = {
     "Event": "toril.runtime.calls.events",
     "EventReader": "toril.runtime.event_readers",
     "Job": "toril.plugins.job",
-    "JobHandle": "toril.client",
+    "JobHandle": "toril.handles.job_handle",
     "QueueHandle": "toril.handles.queue_handle",
-    "RunHandle": "toril.client",
+    "RunHandle": "toril.handles.run_handle",
     "ScheduleRecord": "toril.runtime.calls.schedules",
     "ScheduleTemplate": "toril.runtime.calls.schedules",
     "Schedules": "toril.handles.schedules",
     "SyncClient": "toril.sync_client",
     "SyncEventReader": "toril.runtime.event_readers",
-    "SyncJobHandle": "toril.sync_client",
+    "SyncJobHandle": "toril.handles.sync_job_handle",
     "SyncQueueHandle": "toril.handles.sync_queue_handle",
-    "SyncRunHandle": "toril.sync_client",
+    "SyncRunHandle": "toril.handles.sync_run_handle",
     "SyncSchedules": "toril.handles.schedules",
     "ThreadJob": "toril.plugins.job",
     "Tree": "toril.trees",

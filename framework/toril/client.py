@@ -18,37 +18,27 @@ from toril.adding import (
     JobBuilder,
     Span,
     cut_into_chunks,
-    describe_failed_run,
-    read_result,
     read_timeout_s,
 )
 from toril.clock import Clock, SystemClock
-from toril.declarations.flow import Flow
 from toril.declarations.pipeline import Pipeline
-from toril.errors import JobNotFound, RedisUnavailable
-from toril.handles.job_changes import JobChanges
-from toril.handles.job_family import JobFamily
+from toril.errors import RedisUnavailable
+from toril.handles.job_handle import JobHandle
 from toril.handles.queue_handle import QueueHandle
+from toril.handles.run_handle import RunHandle
 from toril.handles.schedules import Schedules
 from toril.opening import DEFAULT_DIRECTORY, Server, Setup, load_setup, tell_added
 from toril.outgoing import Outgoing
 from toril.plugins.observers import Observers
 from toril.runtime.call import Call
-from toril.runtime.calls import jobs as job_calls
 from toril.runtime.calls.add import Added, add_jobs
 from toril.runtime.calls.jobs import Ending
-from toril.runtime.calls.removal import unlink_child
 from toril.runtime.connection import check_server, connect, is_temporary, measure_offset_ms
 from toril.runtime.event_readers import EventReader
 from toril.runtime.events import FinishWaits
-from toril.runtime.flows import step_job_id
-from toril.runtime.job import NewJob, StoredJob
+from toril.runtime.job import NewJob
 from toril.runtime.keys import QueueKeys
-from toril.runtime.removal import remove_family, remove_pending_children
-from toril.runtime.runs import RunView, read_run
 from toril.runtime.sender import AsyncSender
-from toril.runtime.states import JobState
-from toril.runtime.steps import walk
 from toril.trees import AddedTree, JobRef, Tree, build_tree
 
 T = TypeVar("T")
@@ -303,122 +293,3 @@ class Client:
             since_ms = now_ms - CLOCKS_APART_MS
             call = add_jobs(prefix, jobs, now_ms=self.clock.now_ms(), again_since_ms=since_ms)
         return await self.send(call)
-
-
-class JobHandle(JobChanges, JobFamily):
-    """One job, wherever it is by now."""
-
-    __slots__ = ("_client", "_keys", "created", "id", "queue")
-
-    _client: Client
-
-    def __init__(self, client: Client, queue: str, job_id: str, *, created: bool) -> None:
-        self._client = client
-        self._keys = client.keys(queue)
-        self.queue = queue
-        self.id = job_id
-        #: Whether this `add` stored it, rather than finding the id there.
-        self.created = created
-
-    def __repr__(self) -> str:
-        return f"JobHandle(queue={self.queue!r}, id={self.id!r})"
-
-    async def result(self, timeout: Span | None = None) -> Any:
-        """Waits until it has finished and gives its result, also when the job itself is not kept.
-
-        Raises JobFailed, WaitTimeout, or JobNotFound if it is not there or removed meanwhile.
-        """
-        ending = await self._client.wait(self.queue, self.id, timeout)
-        return read_result(ending, self.queue, self.id)
-
-    async def wait(self, timeout: Span | None = None) -> Ending:
-        """Waits until it has finished, well or badly, and gives how.
-
-        Raises WaitTimeout, or JobNotFound if it is not there or removed meanwhile.
-        """
-        return await self._client.wait(self.queue, self.id, timeout)
-
-    async def state(self) -> JobState:
-        """Gives its state, `unknown` if it is not there (any more)."""
-        try:
-            return (await self._client.send(job_calls.read_state(self._keys, self.id))).state
-        except JobNotFound:
-            return JobState.UNKNOWN
-
-    async def refresh(self) -> StoredJob:
-        """Reads the job as it is now; raises JobNotFound."""
-        job = await self._client.send(job_calls.read_job(self._keys, self.id))
-        if job is None:
-            raise JobNotFound(f"no job {self.id!r} in queue {self.queue!r}")
-        return job
-
-    async def progress(self) -> Any:
-        """Gives what it last told of how far it is, 0 before that; raises JobNotFound."""
-        return (await self.refresh()).progress
-
-    async def remove(self, *, with_children: bool = True) -> int:
-        """Removes it with all below it, and gives how many jobs that were.
-
-        Up to a thousand go at one instant, more in a row of calls. Raises JobNotFound, or
-        WrongState when it or a job below it is active.
-        """
-        steps = remove_family(self._keys, self.id, with_children=with_children)
-        return await walk(steps, self._client.send)
-
-    async def remove_pending_children(self) -> int:
-        """Removes the children that have not ended and do not run; gives how many jobs went.
-
-        If it waited for them alone it goes on. Raises JobNotFound.
-        """
-        return await walk(remove_pending_children(self._keys, self.id), self._client.send)
-
-    async def unlink_from_parent(self) -> bool:
-        """Makes it a job that no other waits for; gives False if none did. Raises JobNotFound."""
-        return await self._client.send(unlink_child(self._keys, self.id))
-
-
-class RunHandle:
-    """One run of a flow."""
-
-    __slots__ = ("_client", "_flow", "_last", "created", "run")
-
-    def __init__(self, client: Client, flow: Flow, run: str, *, created: bool) -> None:
-        self._client = client
-        self._flow = flow
-        queue = client.pipeline.jobs[flow.last_step.job].queue
-        self._last = JobHandle(
-            client, queue, step_job_id(run, flow.last_step.name), created=created
-        )
-        #: The run's id.
-        self.run = run
-        #: Whether this `start_flow` started it, rather than finding the id there.
-        self.created = created
-
-    def __repr__(self) -> str:
-        return f"RunHandle(flow={self._flow.name!r}, run={self.run!r})"
-
-    async def result(self, timeout: Span | None = None) -> Any:
-        """Waits until it has finished and gives its last step's result.
-
-        Raises JobFailed with the step that failed, WaitTimeout, or JobNotFound.
-        """
-        view = await self.wait(timeout)
-        if view.state == "failed":
-            raise describe_failed_run(view)
-        return view.steps[self._flow.last_step.name].result
-
-    async def wait(self, timeout: Span | None = None) -> RunView:
-        """Waits until it has finished, well or badly, and gives how it stands then."""
-        last = self._last
-        ending = await self._client.wait(last.queue, last.id, timeout)
-        return await self._read(ending)
-
-    async def state(self) -> RunView:
-        """Gives how it stands, step by step; raises JobNotFound if nothing of it is left."""
-        return await self._read(None)
-
-    async def _read(self, ending: Ending | None) -> RunView:
-        client = self._client
-        return await read_run(
-            client.open_sender(), client.pipeline, self._flow, self.run, ending=ending
-        )

@@ -18,25 +18,20 @@ from toril.adding import (
     JobBuilder,
     Span,
     cut_into_chunks,
-    describe_failed_run,
-    read_result,
     read_timeout_s,
 )
 from toril.clock import Clock, SystemClock
-from toril.declarations.flow import Flow
 from toril.declarations.pipeline import Pipeline
-from toril.errors import JobNotFound, RedisUnavailable
-from toril.handles.job_changes import SyncJobChanges
-from toril.handles.job_family import SyncJobFamily
+from toril.errors import RedisUnavailable
 from toril.handles.schedules import SyncSchedules
+from toril.handles.sync_job_handle import SyncJobHandle
 from toril.handles.sync_queue_handle import SyncQueueHandle
+from toril.handles.sync_run_handle import SyncRunHandle
 from toril.opening import DEFAULT_DIRECTORY, Server, load_setup, tell_added
 from toril.plugins.observers import Observers
 from toril.runtime.call import Call
-from toril.runtime.calls import jobs as job_calls
 from toril.runtime.calls.add import Added, add_jobs
 from toril.runtime.calls.jobs import Ending
-from toril.runtime.calls.removal import unlink_child
 from toril.runtime.connection import (
     check_server_sync,
     connect_sync,
@@ -45,13 +40,8 @@ from toril.runtime.connection import (
 )
 from toril.runtime.event_readers import SyncEventReader
 from toril.runtime.events import wait_until_finished_sync
-from toril.runtime.flows import step_job_id
-from toril.runtime.job import NewJob, StoredJob
+from toril.runtime.job import NewJob
 from toril.runtime.keys import QueueKeys
-from toril.runtime.removal import remove_family, remove_pending_children
-from toril.runtime.runs import RunView, read_run_sync
-from toril.runtime.states import JobState
-from toril.runtime.steps import walk_sync
 from toril.runtime.sync_sender import SyncSender
 from toril.trees import AddedTree, JobRef, Tree, build_tree
 
@@ -257,104 +247,3 @@ class SyncClient:
             since_ms = now_ms - CLOCKS_APART_MS
             call = add_jobs(prefix, jobs, now_ms=self.clock.now_ms(), again_since_ms=since_ms)
         return self.send(call)
-
-
-class SyncJobHandle(SyncJobChanges, SyncJobFamily):
-    """One job, wherever it is by now; see `JobHandle`."""
-
-    __slots__ = ("_client", "_keys", "created", "id", "queue")
-
-    _client: SyncClient
-
-    def __init__(self, client: SyncClient, queue: str, job_id: str, *, created: bool) -> None:
-        self._client = client
-        self._keys = client.keys(queue)
-        self.queue = queue
-        self.id = job_id
-        #: Whether this `add` stored it, rather than finding the id there.
-        self.created = created
-
-    def __repr__(self) -> str:
-        return f"SyncJobHandle(queue={self.queue!r}, id={self.id!r})"
-
-    def result(self, timeout: Span | None = None) -> Any:
-        """Waits until it has finished and gives its result; see `JobHandle.result`."""
-        ending = self._client.wait(self.queue, self.id, timeout)
-        return read_result(ending, self.queue, self.id)
-
-    def wait(self, timeout: Span | None = None) -> Ending:
-        """Waits until it has finished, well or badly, and gives how.
-
-        Raises WaitTimeout, or JobNotFound if it is not there or removed meanwhile.
-        """
-        return self._client.wait(self.queue, self.id, timeout)
-
-    def state(self) -> JobState:
-        """Gives its state, `unknown` if it is not there (any more)."""
-        try:
-            return self._client.send(job_calls.read_state(self._keys, self.id)).state
-        except JobNotFound:
-            return JobState.UNKNOWN
-
-    def refresh(self) -> StoredJob:
-        """Reads the job as it is now; raises JobNotFound."""
-        job = self._client.send(job_calls.read_job(self._keys, self.id))
-        if job is None:
-            raise JobNotFound(f"no job {self.id!r} in queue {self.queue!r}")
-        return job
-
-    def progress(self) -> Any:
-        """Gives what it last told of how far it is, 0 before that; raises JobNotFound."""
-        return self.refresh().progress
-
-    def remove(self, *, with_children: bool = True) -> int:
-        """Removes it with all below it, and gives how many; see `JobHandle.remove`."""
-        steps = remove_family(self._keys, self.id, with_children=with_children)
-        return walk_sync(steps, self._client.send)
-
-    def remove_pending_children(self) -> int:
-        """Removes the children that have not ended and do not run; gives how many jobs went."""
-        return walk_sync(remove_pending_children(self._keys, self.id), self._client.send)
-
-    def unlink_from_parent(self) -> bool:
-        """Makes it a job that no other waits for; gives False if none did. Raises JobNotFound."""
-        return self._client.send(unlink_child(self._keys, self.id))
-
-
-class SyncRunHandle:
-    """One run of a flow; see `RunHandle`."""
-
-    __slots__ = ("_client", "_flow", "_last", "created", "run")
-
-    def __init__(self, client: SyncClient, flow: Flow, run: str, *, created: bool) -> None:
-        self._client = client
-        self._flow = flow
-        queue, last = client.pipeline.jobs[flow.last_step.job].queue, flow.last_step.name
-        self._last = SyncJobHandle(client, queue, step_job_id(run, last), created=created)
-        #: The run's id.
-        self.run = run
-        #: Whether this `start_flow` started it, rather than finding the id there.
-        self.created = created
-
-    def __repr__(self) -> str:
-        return f"SyncRunHandle(flow={self._flow.name!r}, run={self.run!r})"
-
-    def result(self, timeout: Span | None = None) -> Any:
-        """Waits until it has finished and gives its last step's result; see `RunHandle.result`."""
-        view = self.wait(timeout)
-        if view.state == "failed":
-            raise describe_failed_run(view)
-        return view.steps[self._flow.last_step.name].result
-
-    def wait(self, timeout: Span | None = None) -> RunView:
-        """Waits until it has finished, well or badly, and gives how it stands then."""
-        last = self._last
-        return self._read(self._client.wait(last.queue, last.id, timeout))
-
-    def state(self) -> RunView:
-        """Gives how it stands, step by step; raises JobNotFound if nothing of it is left."""
-        return self._read(None)
-
-    def _read(self, ending: Ending | None) -> RunView:
-        client = self._client
-        return read_run_sync(client.sender, client.pipeline, self._flow, self.run, ending=ending)

@@ -15,10 +15,11 @@ from toril.cli.many import promote_all, retry_all
 from toril.cli.options import directory_option, format_option
 from toril.cli.output import cut_text, make_printable, print_json, print_table
 from toril.errors import JobNotFound
+from toril.handles.sync_job_handle import SyncJobHandle
 from toril.runtime.calls import jobs as job_calls
 from toril.runtime.calls.jobs import FoundJob
 from toril.runtime.states import JobState
-from toril.sync_client import SyncClient, SyncJobHandle
+from toril.sync_client import SyncClient
 
 F = TypeVar("F", bound=Callable[..., Any])
 
