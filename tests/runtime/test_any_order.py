@@ -17,8 +17,10 @@ from toril.runtime.calls.blame import blame
 from toril.runtime.calls.changes import change_delay, change_priority
 from toril.runtime.calls.claim import Owner
 from toril.runtime.calls.deduplication import read_owner, release
+from toril.runtime.calls.limits import set_max_active
 from toril.runtime.calls.locks import adopt, hand_back, recover, renew_locks, sweep_stalled
 from toril.runtime.calls.many import promote_many, retry_many
+from toril.runtime.calls.queues import pause, resume
 from toril.runtime.calls.settle import CHILDREN_FAILED, CHILDREN_PENDING, settle_and_claim
 from toril.runtime.job import ClaimedJob, NewJob, ParentLink
 from toril.runtime.keys import QueueKeys
@@ -46,7 +48,7 @@ MODES = st.sampled_from(
 
 
 class Queue(RuleBasedStateMachine):
-    """Two workers on one queue that allows two active jobs; each knows what it believes to run."""
+    """Two workers on one queue that bounds active jobs; each knows what it believes to run."""
 
     def __init__(self, redis: sync_redis.Redis) -> None:
         super().__init__()
@@ -59,7 +61,9 @@ class Queue(RuleBasedStateMachine):
         #: Jobs that are there, and jobs that may be: kept for the end of another one.
         self.stored: set[str] = set()
         self.kept: set[str] = set()
-        redis.hset(self.keys.meta, "concurrency", MAX_ACTIVE)
+        self.max_active = MAX_ACTIVE
+        self.is_paused = False
+        self.sender.send(set_max_active(self.keys, MAX_ACTIVE))
 
     def new_job(self, **more) -> NewJob:
         fields = {"queue": "orders", "name": "n", "data": b"1", "timestamp_ms": self.now_ms}
@@ -157,6 +161,9 @@ class Queue(RuleBasedStateMachine):
             self.keys, owner=owner, outcomes=outcomes, claim=count, now_ms=self.now_ms
         )
         reply = self.sender.send(call)
+        if reply.jobs:
+            assert not self.is_paused
+            assert self.redis.llen(self.keys.active) <= self.max_active
         self.start(token, reply.jobs)
         return reply.codes
 
@@ -165,6 +172,16 @@ class Queue(RuleBasedStateMachine):
             assert job.attempts_started > self.starts.get(job.id, 0)
             self.starts[job.id] = job.attempts_started
             self.running[token][job.id] = job
+
+    @rule(paused=st.booleans())
+    def pause_or_resume(self, paused: bool) -> None:
+        self.sender.send(pause(self.keys) if paused else resume(self.keys))
+        self.is_paused = paused
+
+    @rule(max_active=st.integers(1, 3))
+    def allow_so_many(self, max_active: int) -> None:
+        self.sender.send(set_max_active(self.keys, max_active))
+        self.max_active = max_active
 
     @rule(ms=st.sampled_from([1, 10, 100]))
     def let_time_pass(self, ms: int) -> None:
@@ -232,17 +249,15 @@ class Queue(RuleBasedStateMachine):
                 assert self.redis.exists(self.keys.dependencies(job_id))
 
     @invariant()
-    def no_more_are_active_than_allowed(self) -> None:
-        assert self.redis.llen(self.keys.active) <= MAX_ACTIVE
-
-    @invariant()
     def work_that_may_start_wakes_somebody(self) -> None:
         waits = self.redis.llen(self.keys.wait) + self.redis.zcard(self.keys.prioritized)
-        if waits and self.redis.llen(self.keys.active) < MAX_ACTIVE:
+        is_free = self.redis.llen(self.keys.active) < self.max_active and not self.is_paused
+        if waits and is_free:
             assert self.redis.zscore(self.keys.marker, "0") is not None
 
     def teardown(self) -> None:
         """Whatever happened, everything ends when the workers just do their work."""
+        self.pause_or_resume(paused=False)
         for token in self.running:
             self.sender.send(hand_back(self.keys, token))
         self.running = {"one": {}, "two": {}}
