@@ -11,6 +11,8 @@
 
 local q = queue_at(KEYS[1])
 
+-- Before all else: it needs no memory, and after a first write a full server lets the others pass.
+trim_events(q)
 if redis.call('HSET', q.meta, 'paused', '1') == 0 then
   return 0
 end
