@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from toril.declarations.backoff import Backoff
     from toril.errors import (
         AddError,
+        ClientClosed,
         ConfigurationError,
         Delay,
         EmbeddedServerError,
@@ -67,6 +68,7 @@ __all__ = [
     "ChildCounts",
     "ChildStand",
     "Client",
+    "ClientClosed",
     "ConfigurationError",
     "Deduplication",
     "Delay",

@@ -22,7 +22,7 @@ from toril.adding import (
 )
 from toril.clock import Clock, SystemClock
 from toril.declarations.pipeline import Pipeline
-from toril.errors import RedisUnavailable
+from toril.errors import ClientClosed, RedisUnavailable
 from toril.handles.job_handle import JobHandle
 from toril.handles.queue_handle import QueueHandle
 from toril.handles.run_handle import RunHandle
@@ -270,9 +270,9 @@ class Client:
         return await self._waits.wait(self.keys(queue), id, read_timeout_s(timeout))
 
     def open_sender(self) -> AsyncSender:
-        """Gives what sends the calls; raises RedisUnavailable while the client is not open."""
+        """Gives what sends the calls; raises ClientClosed while the client is not open."""
         if self._sender is None:
-            raise RedisUnavailable("the client is not open; use `async with` or await `open()`")
+            raise ClientClosed("the client is not open; use `async with` or await `open()`")
         return self._sender
 
     async def _revive(self) -> None:

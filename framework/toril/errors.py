@@ -14,6 +14,7 @@ TorilError
 ├── RedisUnavailable            no Redis there, or it stopped answering: a call may have run or not
 │   ├── RedisRefused            there, but it cannot serve now; the call did not run
 │   │   └── RedisOutOfMemory    maxmemory reached; the call did not run
+│   ├── ClientClosed            the client is not open, or not any more; the call did not run
 │   └── RedisMisconfigured      there, but its settings or version cannot hold jobs safely
 ├── EmbeddedServerError         the embedded server cannot be started here
 ├── PluginError                 a plugin failed to load or brought something unusable
@@ -102,6 +103,10 @@ class RedisRefused(RedisUnavailable):
 
 class RedisOutOfMemory(RedisRefused):
     """The server's memory is full; the call did not run."""
+
+
+class ClientClosed(RedisUnavailable):
+    """The client is not open, or was closed; the call did not run."""
 
 
 class RedisMisconfigured(RedisUnavailable):

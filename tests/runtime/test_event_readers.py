@@ -11,6 +11,7 @@ import pytest
 from tests.proxy import Proxy
 
 from toril.client import Client
+from toril.errors import ClientClosed
 from toril.runtime.connection import connect_sync
 from toril.runtime.sync_sender import SyncSender
 from toril.sync_client import SyncClient
@@ -157,3 +158,17 @@ async def is_blocked(rig: Any, wait_until: Any) -> None:
         return int((await rig.redis.info("clients"))["blocked_clients"]) > 0
 
     await wait_until(asks)
+
+
+async def test_a_reader_ends_with_its_client(rig, monkeypatch, wait_until):
+    client = Client(rig.pipeline, sender=rig.own_sender())
+    reader = client.events("orders")
+    await reader.open()
+    reading = asyncio.create_task(read_until(reader, "added"))
+    await is_blocked(rig, wait_until)
+
+    await client.open_sender().redis.aclose()
+    monkeypatch.setattr(client, "_sender", None)
+
+    with pytest.raises(ClientClosed, match="the client is not open"):
+        await reading

@@ -25,6 +25,7 @@ from tenacity import (
 
 from toril.declarations.redis_url import SCHEMES, explain_bad_url
 from toril.errors import (
+    ClientClosed,
     RedisMisconfigured,
     RedisOutOfMemory,
     RedisRefused,
@@ -169,7 +170,8 @@ def _unwrap(error: Exception) -> str:
 
 def is_temporary(error: BaseException) -> bool:
     """Whether the same call may succeed later without anyone changing anything but the server."""
-    return isinstance(error, RedisUnavailable) and not isinstance(error, RedisMisconfigured)
+    lasting = (RedisMisconfigured, ClientClosed)
+    return isinstance(error, RedisUnavailable) and not isinstance(error, lasting)
 
 
 async def check_server(redis: async_redis.Redis, *, within_s: float = 0.0) -> None:
