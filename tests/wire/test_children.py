@@ -179,3 +179,43 @@ async def test_nodes_running_job_waits_for_a_child_that_we_work(node, client, to
         job = await client.add("node-echo", {})
 
         assert await job.result("8s") == [{"got": {"n": 5}, "attempt": 1}]
+
+
+async def test_a_failure_climbs_through_both(node, client, toril_run, redis, keys) -> None:
+    tree = await client.add_tree(
+        Tree(
+            "family",
+            id="top",
+            children=[Tree("node-echo", id="mid", children=[Tree("refused", id="leaf")])],
+        )
+    )
+    await node.run("worker('node', async () => 'never runs')")
+    async with toril_run():
+        await node.run(WAIT_FOR, id="top", state="failed")
+
+    leaf, mid = keys.job("leaf"), keys.of("node").job("mid")
+    assert (await redis.hget(mid, "failedReason")).decode() == f"child {leaf} failed"
+    assert (await tree.job.refresh()).failed_reason == f"child {mid} failed"
+
+
+async def test_a_retried_child_takes_its_place_again(node, client, toril_run) -> None:
+    await client.add_tree(
+        Tree("family", id="top", children=[Tree("node-echo", id="kid", on_failure="fail")])
+    )
+    await node.run(
+        """
+        kept.tries = 0;
+        worker('node', async () => {
+            if (++kept.tries === 1) throw new UnrecoverableError('not yet');
+            return 5;
+        });
+        """
+    )
+    async with toril_run():
+        await node.run(WAIT_FOR, id="top", state="failed")
+        await client.job("node", "kid").retry()
+        await node.run("while (kept.tries < 2) await new Promise((done) => setTimeout(done, 5));")
+        assert await client.job("node", "kid").result("4s") == 5
+        await client.job("orders", "top").retry()
+
+        assert await client.job("orders", "top").result("8s") == [{"kid": 5}, {}]
