@@ -74,6 +74,15 @@ class Ours:
     async def complete(self, job_id: str) -> None:
         await self._settle(Completed(job_id, b'{"n":[1]}', KEEP))
 
+    async def complete_unkept(self, job_id: str) -> None:
+        await self._settle(Completed(job_id, b'{"n":[1]}', KeepRule(count=0)))
+
+    async def complete_and_claim(self, job_id: str) -> None:
+        await self._settle(Completed(job_id, b'{"n":[1]}', KEEP), claim=1)
+
+    async def fail_and_claim(self, job_id: str) -> None:
+        await self._settle(Failed(job_id, "boom", b"[]", KEEP, 1), claim=1)
+
     async def fail(self, job_id: str, attempts: int = 1) -> None:
         await self._settle(Failed(job_id, 'no "account"', b"[]", KEEP, attempts))
 
@@ -183,8 +192,15 @@ const verbs = {
       return flows().add({name: 'sync', queueName: name, opts: {jobId: 'p'}, children});
   },
   child_of: (jobId, id) => q.add('sync', {}, {jobId, parent: {id, queue: q.qualifiedName}}),
-  claim: () => workers[name].getNextJob('tok', {block: false}),
+  claim: async () => { kept.claimed = await workers[name].getNextJob('tok', {block: false}); },
   complete: async (id) => (await held(id)).moveToCompleted({n: [1]}, 'tok', false),
+  complete_unkept: async (id) => {
+      const found = await held(id);
+      found.opts.removeOnComplete = true;
+      await found.moveToCompleted({n: [1]}, 'tok', false);
+  },
+  complete_and_claim: () => kept.claimed.moveToCompleted({n: [1]}, 'tok', true),
+  fail_and_claim: () => kept.claimed.moveToFailed(new Error('boom'), 'tok', true),
   fail: async (id, attempts = 1) => {
       const error = new (attempts > 1 ? UnrecoverableError : Error)('no "account"');
       const found = await held(id);
@@ -238,6 +254,30 @@ TRANSITIONS: dict[str, list[Any]] = {
     "complete, others left": [("add", "b"), *RUN, ("complete", "b")],
     "complete, the last": [*RUN, ("complete", "a")],
     "complete, one delayed": [("add", "b", {"delay_ms": 60_000}), *RUN, ("complete", "a")],
+    "complete, not kept": [*RUN, ("complete_unkept", "a")],
+    "complete a child, not kept": [("family", "fail"), CLAIM, ("complete_unkept", "c"), CLAIM],
+    "complete and claim the next": [*RUN, ("add", "b"), ("complete_and_claim", "a")],
+    "complete and find no next": [*RUN, ("complete_and_claim", "a")],
+    "complete and find a delayed one": [
+        *RUN,
+        ("add", "b", {"delay_ms": 60_000}),
+        ("complete_and_claim", "a"),
+    ],
+    "complete and claim a due one": [
+        *RUN,
+        ("add", "b", {"delay_ms": 1, "priority": 4}),
+        lambda *_: asyncio.sleep(0.01),
+        ("complete_and_claim", "a"),
+    ],
+    "complete in a paused queue": [*RUN, ("add", "b"), ("pause",), ("complete_and_claim", "a")],
+    "complete the last in a paused queue": [*RUN, ("pause",), ("complete_and_claim", "a")],
+    "complete a child and claim its parent": [
+        ("family", "fail"),
+        CLAIM,
+        ("complete_and_claim", "c"),
+    ],
+    "fail and claim the next": [*RUN, ("add", "b"), ("fail_and_claim", "a")],
+    "fail a child and claim its parent": [("family", "ignore"), CLAIM, ("fail_and_claim", "c")],
     "fail for good": [*RUN, ("fail", "a")],
     "fail early": [*RUN, ("fail", "a", 3)],
     "retry at once": [*RUN, ("retry_later", "a", 0)],
