@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from toril.runtime.calls.claim import Owner
 from toril.runtime.calls.queues import name_of_worker
 from toril.runtime.calls.settle import settle_and_claim
 from toril.runtime.connection import connect
+from toril.runtime.fsck import check_queue
 from toril.runtime.job import NewJob, ParentLink
 from toril.runtime.outcomes import Completed
 from toril.runtime.states import JobState
@@ -26,6 +28,13 @@ def both(make_client: Any) -> Any:
     return make_client()
 
 
+@pytest.fixture(autouse=True)
+async def _sound(rig: Any) -> AsyncIterator[None]:
+    """Whatever a test does, the queue's keys agree with each other after it."""
+    yield
+    assert await check_queue(rig.sender, rig.keys()) == []
+
+
 def new(rig: Any, job_id: str, **more: Any) -> NewJob:
     now_ms = rig.clock.now_ms()
     return NewJob(id=job_id, queue="orders", name="sync", data=b"{}", timestamp_ms=now_ms, **more)
@@ -36,13 +45,15 @@ async def store(rig: Any, *jobs: NewJob) -> None:
     await rig.sender.send(call)
 
 
-async def store_family(rig: Any, children: int) -> None:
-    """A job `top` with so many children `c0`, `c1`..."""
-    top = new(rig, "top", waits_for_children=True)
+async def store_family(rig: Any, children: int, *, below_root: bool = False) -> None:
+    """A job `top` with so many children `c0`, `c1`..., itself the only child of `root` if asked."""
+    link = ParentLink(id="root", queue="orders")
+    roots = [new(rig, "root", waits_for_children=True)] if below_root else []
+    top = new(rig, "top", waits_for_children=True, parent=link if below_root else None)
     family = [
         new(rig, f"c{n}", parent=ParentLink(id="top", queue="orders")) for n in range(children)
     ]
-    await store(rig, top, *family[:500])
+    await store(rig, *roots, top, *family[:500])
     for first in range(500, children, 500):
         await store(rig, *family[first : first + 500])
 
@@ -135,16 +146,17 @@ async def test_a_family_too_large_for_one_call_is_removed(rig, both) -> None:
 
 
 async def test_a_large_family_below_a_job_is_removed_with_it(rig, both) -> None:
-    await store_family(rig, 1500)
-    root = new(rig, "root", waits_for_children=True)
-    link = ParentLink(id="root", queue="orders")
-    await store(rig, root, new(rig, "twig", parent=link))
-    await rig.redis.smove(
-        rig.keys().dependencies("root"), rig.keys().dependencies("spare"), rig.keys().job("twig")
-    )
-    await rig.redis.sadd(rig.keys().dependencies("root"), rig.keys().job("top"))
+    await store_family(rig, 1500, below_root=True)
 
     assert await both.job("orders", "root").remove() == 1502
+
+
+async def test_pending_children_with_a_large_family_go_with_it(rig, both) -> None:
+    await store_family(rig, 1500, below_root=True)
+    await claim(rig, 1)
+
+    assert await both.job("orders", "root").remove_pending_children() == 1500
+    assert await both.job("orders", "root").state() is JobState.WAITING
 
 
 async def test_a_large_family_with_a_running_job_stays(rig, both) -> None:
@@ -197,6 +209,7 @@ async def test_jobs_of_several_states_are_listed(rig, both) -> None:
         (JobState.WAITING, 1),
         (JobState.WAITING, 2),
     ]
+    await rig.redis.lrem(rig.keys().wait, 0, "ghost")
 
 
 async def test_delayed_and_prioritized_jobs_are_counted_by_part(rig, both) -> None:
