@@ -57,6 +57,12 @@ async def node5(server: Any, prefix: str) -> AsyncIterator[Any]:
         yield peer
 
 
+@pytest.fixture(params=["node", "node5"])
+def peer(request: pytest.FixtureRequest) -> Any:
+    """BullMQ v6, then v5."""
+    return request.getfixturevalue(request.param)
+
+
 @pytest.fixture
 def pipeline_folder(server: Any, prefix: str, tmp_path: Path, monkeypatch: Any) -> Path:
     """The wire pipeline, with its server and prefix in the environment."""

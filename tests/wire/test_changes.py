@@ -30,11 +30,11 @@ WORK = """
 """
 
 
-async def look(node, *job_ids: str):
-    return await node.run(LOOK, ids=job_ids)
+async def look(peer, *job_ids: str):
+    return await peer.run(LOOK, ids=job_ids)
 
 
-async def test_node_reads_what_toril_changed_of_a_job(node, client):
+async def test_node_reads_what_toril_changed_of_a_job(peer, client):
     job = await client.add("node-echo", {"n": 1}, id="a", delay="1h")
 
     await job.update_data({"n": 2})
@@ -45,7 +45,7 @@ async def test_node_reads_what_toril_changed_of_a_job(node, client):
     await job.change_delay("2h")
     await job.change_priority(5)
 
-    assert await look(node, "a") == {
+    assert await look(peer, "a") == {
         "a": {
             "state": "delayed",
             "data": {"n": 2},
@@ -58,10 +58,10 @@ async def test_node_reads_what_toril_changed_of_a_job(node, client):
     }
 
 
-async def test_toril_reads_what_node_changed_of_a_job(node, client):
+async def test_toril_reads_what_node_changed_of_a_job(peer, client):
     job = await client.add("node-echo", {"n": 1}, id="a", delay="1h")
 
-    await node.run(
+    await peer.run(
         """
         const job = await queue('node').getJob('a');
         await job.updateData({n: 2});
@@ -182,8 +182,8 @@ async def test_node_runs_all_that_toril_retried(node, client):
         assert await job.result(timeout="8s") == {"n": 1}
 
 
-async def test_toril_runs_all_that_node_retried(node, client, toril_run):
-    await node.run(
+async def test_toril_runs_all_that_node_retried(peer, client, toril_run):
+    await peer.run(
         """
         const w = worker('orders', async () => { throw new Error('no'); });
         const q = queue('orders');

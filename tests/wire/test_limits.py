@@ -17,12 +17,12 @@ COUNTED = """
 """
 
 
-async def test_node_reads_and_lifts_the_limits_that_toril_set(node, client):
+async def test_node_reads_and_lifts_the_limits_that_toril_set(peer, client):
     queue = client.queue("node")
     await queue.set_max_active(3)
     await queue.set_rate_limit("7/2s")
 
-    read = await node.run(
+    read = await peer.run(
         """
         const q = queue('node');
         const read = [await q.getGlobalConcurrency(), await q.getGlobalRateLimit()];
@@ -37,9 +37,9 @@ async def test_node_reads_and_lifts_the_limits_that_toril_set(node, client):
     assert (limits.max_active, limits.rate) == (None, None)
 
 
-async def test_toril_reads_and_lifts_the_limits_that_node_set(node, client):
+async def test_toril_reads_and_lifts_the_limits_that_node_set(peer, client):
     queue = client.queue("node")
-    await node.run(
+    await peer.run(
         """
         await queue('node').setGlobalConcurrency(3);
         await queue('node').setGlobalRateLimit(7, 2000);
@@ -51,7 +51,7 @@ async def test_toril_reads_and_lifts_the_limits_that_node_set(node, client):
     await queue.set_rate_limit(None)
 
     assert (limits.max_active, limits.rate) == (3, Rate(7, 2_000))
-    read = await node.run(
+    read = await peer.run(
         """
         const q = queue('node');
         return [await q.getGlobalConcurrency(), await q.getGlobalRateLimit()];
@@ -105,16 +105,16 @@ async def test_a_wider_bound_wakes_an_idle_node_worker(node, client):
         await job.result(timeout="8s")
 
 
-async def test_a_node_worker_keeps_torils_rate(node, client):
+async def test_a_node_worker_keeps_torils_rate(peer, client):
     await client.queue("node").set_rate_limit("3/1m")
     jobs = await client.add_many("node-echo", [{}] * 5)
 
-    await node.run(COUNTED, options={})
+    await peer.run(COUNTED, options={})
     for job in jobs[:3]:
         await job.result(timeout="8s")
 
-    left = await node.run("return queue('node').getRateLimitTtl()")
-    assert await node.run("return kept.ran") == 3
+    left = await peer.run("return queue('node').getRateLimitTtl()")
+    assert await peer.run("return kept.ran") == 3
     limits = await client.queue("node").limits()
     assert 50_000 < limits.held_ms <= left <= 60_000
     assert (await client.queue("node").counts()).waiting == 2
