@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
 from toril import Tree
 
@@ -18,7 +18,7 @@ POLICIES = {
 #: A parent that goes on at once has no results yet, and removes the child that is pending.
 NODE_WORKS = """
 const byId = (found) => Object.fromEntries(
-    Object.entries(found).map(([key, value]) => [key.split(':').pop(), value]));
+    Object.entries(found).map(([key, value]) => [key.split('-').pop(), value]));
 worker('orders', async (job) => {
     if (job.name === 'refused') throw new UnrecoverableError('no such account');
     if (job.name === 'echo') return 1;
@@ -38,37 +38,56 @@ def family(policy: str) -> Tree:
     delay = "1h" if policy == "continue" else None
     return Tree(
         "family",
-        id="top",
+        id=f"{policy}-top",
         children=[
-            Tree("refused", id="bad", on_failure=policy),
-            Tree("echo", id="good", delay=delay),
+            Tree("refused", id=f"{policy}-bad", on_failure=policy),
+            Tree("echo", id=f"{policy}-good", delay=delay),
         ],
     )
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-async def test_a_child_is_stored_as_node_stores_it(node, client, redis, keys, policy) -> None:
-    await client.add_tree(family(policy))
-    ours = await redis.hmget(keys.job("bad"), "parent", "parentKey")
-    ours_opts = await node.run("return (await queue('orders').getJob('bad')).opts")
+NODE_ADDS = """
+for (const [policy, option] of Object.entries(args.options)) {
+    const opts = {jobId: `${policy}-bad`, ...(option && {[option]: true})};
+    const delay = policy === 'continue' ? 3_600_000 : 0;
+    const children = [
+        {name: 'refused', queueName: 'orders', opts},
+        {name: 'echo', queueName: 'orders', opts: {jobId: `${policy}-good`, delay}},
+    ];
+    await flows().add(
+        {name: 'family', queueName: 'orders', opts: {jobId: `${policy}-top`}, children});
+}
+"""
+OPTIONS = {policy: option for policy, (option, _) in POLICIES.items()}
+
+READ_OPTS = """
+const bad = (policy) => queue('orders').getJob(`${policy}-bad`);
+const read = async (policy) => [policy, (await bad(policy)).opts];
+return Object.fromEntries(await Promise.all(Object.keys(args.options).map(read)));
+"""
+
+
+async def test_a_child_is_stored_as_node_stores_it(node, client, redis, keys) -> None:
+    async def read() -> list[Any]:
+        jobs = [keys.job(f"{policy}-bad") for policy in POLICIES]
+        links = [await redis.hmget(job, "parent", "parentKey") for job in jobs]
+        stored = await node.run(READ_OPTS, options=OPTIONS)
+        return [links, {policy: pick_flags(opts) for policy, opts in stored.items()}]
+
+    for policy in POLICIES:
+        await client.add_tree(family(policy))
+    ours = await read()
     await redis.delete(*await redis.keys(f"{keys.base}*"))
 
-    option = POLICIES[policy][0]
-    await node.run(
-        """
-        const opts = {jobId: 'bad', ...(args.option ? {[args.option]: true} : {})};
-        await flows().add({name: 'family', queueName: 'orders', opts: {jobId: 'top'},
-                           children: [{name: 'refused', queueName: 'orders', opts}]});
-        """,
-        option=option,
-    )
+    await node.run(NODE_ADDS, options=OPTIONS)
 
-    assert ours == await redis.hmget(keys.job("bad"), "parent", "parentKey")
-    theirs_opts = await node.run("return (await queue('orders').getJob('bad')).opts")
-    flags = {"parent", option} - {None}
-    assert {name: ours_opts.get(name) for name in flags} == {
-        name: theirs_opts.get(name) for name in flags
-    }
+    assert ours == await read()
+
+
+def pick_flags(opts: dict[str, Any]) -> dict[str, Any]:
+    """What a job's options say of its parent."""
+    names = {"parent", *OPTIONS.values()}
+    return {name: value for name, value in opts.items() if name in names}
 
 
 async def test_node_reads_our_tree(node, client) -> None:
@@ -96,45 +115,37 @@ def family_of(name: str) -> Tree:
     return Tree("family", id=name, children=[Tree("echo", id=f"{name}-leaf")])
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-async def test_node_works_a_tree_that_we_added(node, client, policy) -> None:
-    _, result = POLICIES[policy]
-    tree = await client.add_tree(family(policy))
+async def test_node_works_trees_that_we_added(node, client) -> None:
+    trees = {policy: await client.add_tree(family(policy)) for policy in POLICIES}
 
     await node.run(NODE_WORKS)
+    await are_worked(node)
 
-    if result is not None:
-        assert await tree.job.result("8s") == result
-    elif policy == "fail":
-        await node.run(WAIT_FOR, id="top", state="failed")
-        assert [c.stand for c in await tree.job.children() if c.id == "bad"] == ["failed"]
-    else:
-        await node.run(WAIT_FOR, id="good", state="completed")
-        assert await tree.job.state() == "waiting-children"
-
-
-@pytest.mark.parametrize("policy", POLICIES)
-async def test_we_work_a_flow_that_node_added(node, client, toril_run, policy) -> None:
-    option, result = POLICIES[policy]
-    await node.run(
-        """
-        const flag = args.option ? {[args.option]: true} : {};
-        await flows().add({name: 'family', queueName: 'orders', opts: {jobId: 'top'}, children: [
-            {name: 'refused', queueName: 'orders', opts: {jobId: 'bad', ...flag}},
-            {name: 'echo', queueName: 'orders', opts: {jobId: 'good', delay: 300}},
-        ]});
-        """,
-        option=option,
-        delay=3_600_000 if policy == "continue" else 0,
-    )
-    async with toril_run():
+    for policy, (_, result) in POLICIES.items():
         if result is not None:
-            results, ignored = await client.job("orders", "top").result("8s")
-            assert (list(results), ignored) == (list(result[0]), result[1])
-        else:
-            await node.run(WAIT_FOR, id="good", state="completed")
-            state = "failed" if policy == "fail" else "waiting-children"
-            await node.run(WAIT_FOR, id="top", state=state)
+            assert await trees[policy].job.result("8s") == result
+    failed = await trees["fail"].job.children()
+    assert [child.stand for child in failed if child.id == "fail-bad"] == ["failed"]
+
+
+async def test_we_work_flows_that_node_added(node, client, toril_run) -> None:
+    await node.run(NODE_ADDS, options=OPTIONS)
+    async with toril_run():
+        await are_worked(node)
+
+        for policy, (_, result) in POLICIES.items():
+            if result is not None:
+                found = await client.job("orders", f"{policy}-top").result("8s")
+                results, ignored = ({key.split("-")[1]: of[key] for key in of} for of in found)
+                assert (list(results), ignored) == (list(result[0]), result[1])
+
+
+async def are_worked(node: Any) -> None:
+    """Waits for the parents that have no result."""
+    await node.run(WAIT_FOR, id="fail-top", state="failed")
+    await node.run(WAIT_FOR, id="wait-bad", state="failed")
+    await node.run(WAIT_FOR, id="wait-good", state="completed")
+    await node.run(WAIT_FOR, id="wait-top", state="waiting-children")
 
 
 async def test_our_running_job_waits_for_a_child_that_node_works(

@@ -6,8 +6,6 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
 START, END = 2_000_000_000_000, 2_000_086_400_000
 
 #: What Toril is asked, what Node is asked for the same.
@@ -52,72 +50,69 @@ def without_moment(raw: dict[bytes, bytes]) -> dict[str, Any]:
     return {**fields, "repeat": repeat, "jobId": opts.get("jobId"), "key": opts.get("repeatJobKey")}
 
 
-@pytest.mark.parametrize(("ours", "theirs"), OPTIONS.values(), ids=OPTIONS)
-async def test_a_scheduler_is_stored_as_node_stores_it(
-    node, client, redis, keys, ours, theirs
-) -> None:
-    async def read() -> list[Any]:
-        [(_, next_ms)] = await redis.zrange(keys.repeat, 0, -1, withscores=True)
-        record = without_moment(await redis.hgetall(keys.scheduler("s")))
-        tick_ms = int(next_ms)
-        tick = without_moment(await redis.hgetall(keys.job(f"repeat:s:{tick_ms}")))
-        is_now = "offset" not in theirs and "startDate" not in theirs and "every" in theirs
-        if is_now:
-            # Its first tick is the moment it was made.
-            record.pop("offset")
-            tick = {**tick, "jobId": None}
-            tick_ms = 0
-        return [tick_ms, record, tick]
+async def test_schedulers_are_stored_as_node_stores_them(node, client, redis, keys) -> None:
+    for kind, (ours, theirs) in OPTIONS.items():
+        # Without these its first tick is the moment it was made.
+        is_now = "every" in theirs and not {"offset", "startDate"} & theirs.keys()
+        await client.schedules("orders").upsert("s", "echo", {"n": 1}, **ours)
+        stored = await read_scheduler(redis, keys, is_now=is_now)
+        await redis.delete(*await redis.keys(f"{keys.base}*"))
 
-    await client.schedules("orders").upsert("s", "echo", {"n": 1}, **ours)
-    stored = await read()
-    await redis.delete(*await redis.keys(f"{keys.base}*"))
+        await node.run(NODE_UPSERTS, repeat=theirs)
 
-    await node.run(NODE_UPSERTS, repeat=theirs)
-
-    assert stored == await read()
+        assert stored == await read_scheduler(redis, keys, is_now=is_now), kind
+        await redis.delete(*await redis.keys(f"{keys.base}*"))
 
 
-@pytest.mark.parametrize(("ours", "theirs"), OPTIONS.values(), ids=OPTIONS)
-async def test_what_node_made_is_read_in_full(node, client, ours, theirs) -> None:
-    await node.run(NODE_UPSERTS, repeat=theirs)
-
-    record = await client.schedules("orders").get("s")
-
-    assert record is not None
-    assert (record.id, record.name, record.added_ticks, record.owner) == ("s", "echo", 1, None)
-    assert (record.template.data, record.template.opts) == ({"n": 1}, {"attempts": 3})
-    read = {
-        "every": record.every_ms,
-        "pattern": record.cron,
-        "tz": record.timezone,
-        "startDate": record.start_ms,
-        "endDate": record.end_ms,
-        "limit": record.limit,
-    }
-    assert {name: value for name, value in read.items() if value is not None} == {
-        name: value for name, value in theirs.items() if name != "offset"
-    }
-    if "offset" in theirs:
-        assert record.offset_ms == theirs["offset"]
-    assert await client.schedules("orders").count() == 1
+async def read_scheduler(redis: Any, keys: Any, *, is_now: bool) -> list[Any]:
+    [(_, next_ms)] = await redis.zrange(keys.repeat, 0, -1, withscores=True)
+    record = without_moment(await redis.hgetall(keys.scheduler("s")))
+    tick = without_moment(await redis.hgetall(keys.job(f"repeat:s:{int(next_ms)}")))
+    if is_now:
+        record.pop("offset")
+        return [record, {**tick, "jobId": None}]
+    return [int(next_ms), record, tick]
 
 
-@pytest.mark.parametrize(("ours", "theirs"), OPTIONS.values(), ids=OPTIONS)
-async def test_what_we_made_is_read_by_node_in_full(node, client, ours, theirs) -> None:
-    await client.schedules("orders").upsert("s", "echo", {"n": 1}, **ours)
+async def test_what_node_made_is_read_in_full(node, client) -> None:
+    for kind, (_, theirs) in OPTIONS.items():
+        await node.run(NODE_UPSERTS, repeat=theirs)
 
-    seen = await node.run(
-        """
-        const schedulers = queue('orders');
-        return [await schedulers.getJobScheduler('s'), await schedulers.getJobSchedulersCount()];
-        """
-    )
+        record = await client.schedules("orders").get("s")
 
-    assert seen[1] == 1
-    assert seen[0] | theirs == seen[0]
-    assert (seen[0]["key"], seen[0]["name"], seen[0]["iterationCount"]) == ("s", "echo", 1)
-    assert seen[0]["template"]["data"] == {"n": 1}
+        assert record is not None
+        assert (record.id, record.name, record.owner) == ("s", "echo", None)
+        assert (record.template.data, record.template.opts) == ({"n": 1}, {"attempts": 3})
+        read = {
+            "every": record.every_ms,
+            "pattern": record.cron,
+            "tz": record.timezone,
+            "startDate": record.start_ms,
+            "endDate": record.end_ms,
+            "limit": record.limit,
+            "offset": record.offset_ms if "offset" in theirs else None,
+        }
+        assert {name: of for name, of in read.items() if of is not None} == theirs, kind
+        assert await client.schedules("orders").remove("s")
+
+
+async def test_what_we_made_is_read_by_node_in_full(node, client) -> None:
+    for kind, (ours, theirs) in OPTIONS.items():
+        await client.schedules("orders").upsert("s", "echo", {"n": 1}, **ours)
+
+        seen, count = await node.run(
+            """
+            const q = queue('orders');
+            const seen = [await q.getJobScheduler('s'), await q.getJobSchedulersCount()];
+            await q.removeJobScheduler('s');
+            return seen;
+            """
+        )
+
+        assert count == 1
+        assert seen | theirs == seen, kind
+        assert (seen["key"], seen["name"], seen["iterationCount"]) == ("s", "echo", 1)
+        assert seen["template"]["data"] == {"n": 1}
 
 
 async def test_either_side_removes_what_the_other_made(node, client, redis, keys) -> None:
