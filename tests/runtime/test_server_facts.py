@@ -13,6 +13,6 @@ async def test_a_real_server_tells_all_of_it(sender: Any) -> None:
 
     facts = gather_facts(info, settings)
 
-    assert facts.software == "Valkey"
+    assert facts.software in ("Valkey", "Redis")
     assert (facts.persistence, facts.fsync, facts.writes_work) == ("none", None, True)
     assert facts.used_memory > 0

@@ -12,7 +12,11 @@ async def test_a_mixed_fleet_runs_each_job_once(node, client, toril_run):
     await node.run(
         """
         kept.ran = 0;
-        worker('orders', async (job) => { kept.ran += 1; return {by: 'node'}; }, {concurrency: 4});
+        worker('orders', async (job) => {
+          kept.ran += 1;
+          await new Promise((done) => setTimeout(done, 5));
+          return {by: 'node'};
+        }, {concurrency: 4});
         """
     )
     async with toril_run():
