@@ -137,7 +137,7 @@ def _delete_leftovers(keys: QueueKeys) -> Steps[None]:
 def remove_family(keys: QueueKeys, job_id: str, *, with_children: bool = True) -> Steps[int]:
     """Removes a job, with all below it unless that is not wanted; gives how many jobs went.
 
-    Up to some thousand jobs go at one instant, more in several calls, the job itself in the last.
+    Up to a thousand jobs go at one instant, more in several calls, the job itself in the last.
     Raises JobNotFound, or WrongState when it or a job below it is active.
     """
     removed = 0

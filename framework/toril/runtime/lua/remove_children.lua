@@ -26,14 +26,6 @@ local function is_idle(child_key)
   return not is_locked(child_key) and not redis.call('ZSCORE', of_queue.failed, child_id)
 end
 
-local function first_of(list, n)
-  local first = {}
-  for i = 1, math.min(#list, n) do
-    first[i] = list[i]
-  end
-  return first
-end
-
 -- A page of children, and how one of them is taken off the job's books.
 local function read_page()
   local pending = job_key .. ':dependencies'
@@ -47,12 +39,8 @@ local function read_page()
   end
   for _, part in ipairs({ ':processed', ':failed' }) do
     if redis.call('EXISTS', job_key .. part) == 1 then
-      local page = redis.call('HSCAN', job_key .. part, 0, 'COUNT', PAGE)[2]
-      local keys = {}
-      for i = 1, #page, 2 do
-        keys[#keys + 1] = page[i]
-      end
-      return first_of(keys, PAGE), { 'HDEL', job_key .. part }, '0'
+      local part_key = job_key .. part
+      return redis.call('HRANDFIELD', part_key, PAGE), { 'HDEL', part_key }, '0'
     end
   end
   local unsuccessful = job_key .. ':unsuccessful'
