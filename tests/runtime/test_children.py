@@ -71,6 +71,23 @@ async def test_a_tree_runs_from_its_leaves_to_its_root(rig):
     assert found == {tree.children[0].job.id: 2, "second": 4}
 
 
+async def test_children_of_one_id_in_two_queues_are_told_apart(rig):
+    declare(rig)
+    rig.job(lambda job: sorted(job.results.items()), "names", run_in="async")
+    rig.job(lambda job: 7, "here", run_in="async")
+    client = Client(rig.pipeline, sender=rig.sender)
+    rig.start()
+
+    tree = await client.add_tree(
+        Tree(
+            "names",
+            children=[Tree("page", {"n": 1}, id="a"), Tree("here", id="a"), Tree("here", id="b")],
+        )
+    )
+
+    assert await tree.job.result("4s") == [["b", 7], ["mails:a", 2], ["orders:a", 7]]
+
+
 async def test_a_tree_that_is_added_again_adds_nothing(rig):
     declare(rig)
     client = Client(rig.pipeline, sender=rig.sender)

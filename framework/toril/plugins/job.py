@@ -35,7 +35,8 @@ class Job(Protocol):
     flow: str | None
     #: Grows with every start of the job; lets a resource refuse a stale owner.
     fence: int
-    #: Results of the needed steps by step name, or of children by job id.
+    #: Results of the needed steps by step name, or of children by job id (`QUEUE:ID` where one id
+    #: is that of several).
     results: Mapping[str, Any]
     #: Set when the job should stop: lock lost, or the worker is shutting down hard.
     cancelled: asyncio.Event

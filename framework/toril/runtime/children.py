@@ -1,7 +1,8 @@
-"""Reading all children of a job, page by page."""
+"""Reading all children of a job, page by page; what a job calls its children."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from toril.runtime.calls.children import Child, ChildStand, list_children
@@ -23,3 +24,9 @@ def read_children(
             found.update({(child.queue, child.id): child for child in page.children})
             cursor = page.cursor
     return list(found.values())
+
+
+def name_children(places: Sequence[tuple[str, str]]) -> list[str]:
+    """Names children, of which queue and id are given, by their ids where these tell them apart."""
+    counts = Counter(job_id for _, job_id in places)
+    return [job_id if counts[job_id] == 1 else f"{queue}:{job_id}" for queue, job_id in places]

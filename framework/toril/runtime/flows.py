@@ -13,6 +13,7 @@ from toril.declarations.expression import Template, parse_template
 from toril.declarations.flow import Flow, Step
 from toril.declarations.pipeline import Pipeline
 from toril.errors import UnknownName
+from toril.runtime.children import name_children
 from toril.runtime.codec import decode_json, encode_json
 from toril.runtime.job import ClaimedJob, NewJob, ParentLink, StoredJob
 from toril.runtime.job_options import build_opts
@@ -97,14 +98,16 @@ def render_step(pipeline: Pipeline, job: ClaimedJob) -> Any:
 
 
 def read_results(job: ClaimedJob) -> dict[str, Any]:
-    """Gives results of a job's completed children: by step in a run, else by job id."""
+    """Gives results of a job's completed children: by step in a run, else by job id.
+
+    Children of one id in several queues are called `QUEUE:ID`.
+    """
     run = job.own.get(RUN)
     start = f"{run}." if run else ""
-    results = {}
-    for key, result in job.children_results.items():
-        _, _, child = parse_job_key(key)
-        results[child.removeprefix(start)] = result
-    return results
+    results = job.children_results
+    places = [parse_job_key(key)[1:] for key in results]
+    names = name_children(places)
+    return {name.removeprefix(start): of for name, of in zip(names, results.values(), strict=True)}
 
 
 def _walk(flow: Flow, step: Step, parent: Step | None) -> Iterator[tuple[Step, Step | None]]:

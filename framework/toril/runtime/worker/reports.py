@@ -7,7 +7,7 @@ from typing import Any
 from toril.errors import PayloadTooLarge
 from toril.runtime.calls.children import ChildStand
 from toril.runtime.calls.jobs import add_log, update_data, update_progress
-from toril.runtime.children import read_children
+from toril.runtime.children import name_children, read_children
 from toril.runtime.codec import encode_json, to_integer
 from toril.runtime.job import ClaimedJob
 from toril.runtime.own_fields import STEP_DATA
@@ -56,7 +56,8 @@ class QueueReports:
         """Gives why children failed that the job goes on without, by their ids."""
         reading = read_children(self._keys, job.id, [ChildStand.IGNORED])
         ignored = await walk(reading, self._outbox.send)
-        return {child.id: child.reason or "" for child in ignored}
+        names = name_children([(child.queue, child.id) for child in ignored])
+        return {name: child.reason or "" for name, child in zip(names, ignored, strict=True)}
 
     async def remove_pending_children(self, job: ClaimedJob) -> int:
         """Removes the job's children that have not begun, and gives how many jobs went."""
