@@ -69,29 +69,33 @@ async def test_both_count_the_jobs_due_by_an_instant_alike(node, client, filled)
         assert ours == theirs, instant - filled
 
 
-@pytest.mark.parametrize("newest_first", [True, False])
-@pytest.mark.parametrize("page", [(0, 50), (1, 2), (0, 1)])
-async def test_both_list_alike(node, client, redis, prefix, filled, page, newest_first):
-    first, count = page
+async def test_both_list_alike(node, client, redis, prefix, filled):
     await redis.delete(f"{prefix}:orders:wait3")
+    wishes = [
+        (states, first, count, newest_first)
+        for states in (*([state] for state in STATES), [JobState.DELAYED, JobState.WAITING])
+        for first, count in ((0, 50), (1, 2), (0, 1))
+        for newest_first in (True, False)
+    ]
 
-    for states in (*([state] for state in STATES), [JobState.DELAYED, JobState.WAITING]):
+    theirs = await node.run(
+        """
+        const list = async ([states, first, count, newestFirst]) => {
+          const last = first + count - 1;
+          const jobs = await queue('orders').getJobs(states, first, last, !newestFirst);
+          return jobs.map((job) => job.id);
+        };
+        return await Promise.all(args.wishes.map(list));
+        """,
+        wishes=wishes,
+    )
+
+    for wish, ids in zip(wishes, theirs, strict=True):
+        states, first, count, newest_first = wish
         found = await client.queue("orders").jobs(
             *states, first=first, count=count, newest_first=newest_first
         )
-        theirs = await node.run(
-            """
-            const jobs = await queue('orders').getJobs(
-              args.states, args.first, args.last, args.ascending);
-            return jobs.map((job) => job.id);
-            """,
-            states=[state.value for state in states],
-            first=first,
-            last=first + count - 1,
-            ascending=not newest_first,
-        )
-
-        assert [one.job.id for one in found] == theirs, states
+        assert [one.job.id for one in found] == ids, wish
 
 
 async def test_both_say_the_same_of_each_job(node, client, filled):
