@@ -17,8 +17,10 @@ from toril import Tree, WaitForChildren
 from toril.client import Client
 from toril.declarations.flow import Flow, Step
 from toril.declarations.job_type import Keep, KeepRule, Retry
+from toril.declarations.schedule import Schedule
 from toril.runtime.connection import connect, connect_sync
 from toril.runtime.fsck import check_queue
+from toril.runtime.schedules import apply_schedules
 from toril.runtime.scripts import load_script
 from toril.runtime.sync_sender import SyncSender
 from toril.sync_client import SyncClient
@@ -152,6 +154,25 @@ async def test_a_flow_whose_reply_is_lost_is_one_tree(
     assert await count_jobs(rig) == 3
     assert sorted(rig.runs) == sorted(f"{run.run}.{step}" for step in ("a", "b", "sum"))
     assert await check_queue(rig.sender, rig.keys()) == []
+
+
+async def test_a_schedules_run_whose_reply_is_lost_is_started_once_and_told(
+    rig: Any, proxy: Proxy, wait_until: Any
+) -> None:
+    schedule = Schedule(name="nightly", every_ms=60_000, flow="report")
+    object.__setattr__(rig.pipeline, "schedules", {"nightly": schedule})
+    await apply_schedules(rig.sender, rig.pipeline, rig.clock)
+    proxy.lose_reply(ADD)
+    start_behind(rig, proxy)
+
+    await wait_until(lambda: rig.said("flow_started"))
+    run = rig.said("flow_started")[0]["run"]
+    await rig.reaches(f"{run}.sum", "completed")
+
+    assert proxy.lost == 1
+    assert sorted(rig.runs) == sorted(f"{run}.{step}" for step in ("a", "b", "sum"))
+    told = [job["job_id"] for job in rig.hooks.of("toril_job_added")]
+    assert sorted(job_id for job_id in told if job_id.startswith(run)) == sorted(rig.runs)
 
 
 async def test_a_job_that_ran_and_was_removed_before_its_add_is_made_again_runs_once(

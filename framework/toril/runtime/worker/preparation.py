@@ -75,7 +75,9 @@ class Preparation:
             raise Unrecoverable(f"flow {job.name!r} cannot be started: {error}") from error
         assert run is not None
         run_id, jobs = run
-        added = await self._ground.outbox.send(add_jobs(self._ground.prefix, jobs, now_ms=now_ms))
+        # The outbox sends this call again should its reply be lost; the run counts as created then.
+        call = add_jobs(self._ground.prefix, jobs, now_ms=now_ms, again_since_ms=now_ms)
+        added = await self._ground.outbox.send(call)
         self._ground.news.flow_started(
             job, run_id, [new for new, a in zip(jobs, added, strict=True) if a.created]
         )
