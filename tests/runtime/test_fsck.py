@@ -197,6 +197,32 @@ async def test_a_single_instant_that_ran_needs_no_next_tick(async_sender, keys) 
     assert await find(async_sender, keys) == []
 
 
+@pytest.mark.parametrize(
+    ("ends_in_ms", "rhythm", "is_sound"),
+    [
+        (59_999, {"every_ms": 60_000}, True),
+        (60_000, {"every_ms": 60_000}, False),
+        (1_000, {"cron": "0 9 * * *", "timezone": "Europe/Zurich"}, True),
+        (86_400_000, {"cron": "0 9 * * *", "timezone": "Europe/Zurich"}, False),
+        (1_000, {"cron": "what?", "timezone": "UTC"}, False),
+    ],
+)
+async def test_a_schedule_whose_next_tick_would_be_after_its_end_needs_none(
+    async_sender, redis, keys, ends_in_ms, rhythm, is_sound
+) -> None:
+    schedule = NewSchedule(id="s", name="x", end_ms=NOW + ends_in_ms, **rhythm)
+    next_ms = NOW if "cron" in rhythm else None
+    await async_sender.send(upsert_schedule(keys, schedule, now_ms=NOW, next_ms=next_ms))
+    claim = settle_and_claim(keys, owner=OWNER, claim=1, now_ms=NOW)
+    [tick] = (await async_sender.send(claim)).jobs
+    done = Completed(tick.id, b"1", KEEP)
+    await async_sender.send(settle_and_claim(keys, owner=OWNER, outcomes=[done], now_ms=NOW))
+
+    findings = await find(async_sender, keys)
+
+    assert [finding.code for finding in findings] == ([] if is_sound else ["schedule-without-tick"])
+
+
 async def test_thousands_of_jobs_are_read_in_pages(async_sender, redis, keys) -> None:
     jobs = [job(f"j{n}") for n in range(1_300)]
     jobs += [job(f"d{n}", delay_ms=n + 1) for n in range(1_300)]

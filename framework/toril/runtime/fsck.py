@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from toril.clock import Clock, SystemClock
+from toril.declarations.cron import next_tick_ms
 from toril.runtime.keys import QueueKeys
-from toril.runtime.queue_image import JobImage, QueueImage, read_image
+from toril.runtime.queue_image import JobImage, QueueImage, RecordImage, read_image
 from toril.runtime.sender import AsyncSender
 
 #: The states in which a job still has something before it.
@@ -191,13 +192,29 @@ def _check_schedules(image: QueueImage, now_ms: int) -> Iterator[_Fault]:
             yield "schedule-without-record", name, f"schedule {name!r} has no record"
             continue
         tick = f"repeat:{name}:{next_ms}"
-        is_over = (record.limit is not None and record.added_ticks >= record.limit) or (
-            record.end_ms is not None and now_ms > record.end_ms
-        )
-        if tick not in unfinished and not (is_over and next_ms <= now_ms):
+        is_over = next_ms <= now_ms and _has_no_more_ticks(record, next_ms, now_ms)
+        if tick not in unfinished and not is_over:
             yield "schedule-without-tick", name, f"schedule {name!r} has no next tick"
     for job_id, job in image.jobs.items():
         yield from _check_tick(image, job_id, job, unfinished)
+
+
+def _has_no_more_ticks(record: RecordImage, last_ms: int, now_ms: int) -> bool:
+    if record.limit is not None and record.added_ticks >= record.limit:
+        return True
+    if record.end_ms is None:
+        return False
+    following_ms: int | None = now_ms
+    if record.every_ms:
+        following_ms = last_ms + record.every_ms
+        if following_ms < now_ms:
+            following_ms = now_ms + record.every_ms - (now_ms - last_ms) % record.every_ms
+    elif record.cron is not None:
+        try:
+            following_ms = next_tick_ms(record.cron, now_ms, record.timezone or "UTC")
+        except ValueError:
+            return False
+    return following_ms is None or max(following_ms, now_ms) > record.end_ms
 
 
 def _check_tick(

@@ -23,7 +23,7 @@ _PARTS = ("lock", "logs", "dependencies", "processed", "failed", "unsuccessful")
 _KNOWN_STARTS = ("metrics:", "meta:t:", "meta:")
 _TICK = re.compile(r"repeat:(.+):([0-9]+)")
 _JOB_FIELDS = ("name", "data", "parentKey", "rjk", "ats")
-_RECORD_FIELDS = ("name", "ic", "limit", "endDate")
+_RECORD_FIELDS = ("name", "ic", "limit", "endDate", "every", "pattern", "tz")
 
 
 @dataclass(slots=True)
@@ -44,6 +44,9 @@ class RecordImage:
     added_ticks: int
     limit: int | None
     end_ms: int | None
+    every_ms: int | None
+    cron: str | None
+    timezone: str | None
 
 
 @dataclass(slots=True)
@@ -128,12 +131,15 @@ class _Reader:
             rows = await self._ask(
                 *(("HMGET", self._keys.scheduler(name), *_RECORD_FIELDS) for name in chunk)
             )
-            for name, (stored, ic, limit, end) in zip(chunk, rows, strict=True):
+            for name, (stored, ic, limit, end, every, pattern, tz) in zip(chunk, rows, strict=True):
                 image.records[name] = RecordImage(
                     exists=stored is not None,
                     added_ticks=_number(ic) or 1,
                     limit=_number(limit),
                     end_ms=_number(end),
+                    every_ms=_number(every),
+                    cron=None if pattern is None else _text(pattern),
+                    timezone=None if tz is None else _text(tz),
                 )
 
     async def sort_keys(self) -> list[str]:
