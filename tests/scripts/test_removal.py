@@ -26,6 +26,8 @@ from toril.runtime.calls.removal import (
 from toril.runtime.calls.settle import settle_and_claim
 from toril.runtime.job import NewJob, ParentLink
 from toril.runtime.outcomes import Completed, Failed
+from toril.runtime.removal import remove_family
+from toril.runtime.steps import walk
 
 NOW = 1_790_000_000_000
 OWNER = Owner("tok", 30_000)
@@ -91,6 +93,12 @@ def remove_children(job_id: str, *, only_pending: bool = True):
 
 def removed(n: int, looked_at: int | None = None, *, left: int = 0, is_last: bool = True) -> Batch:
     return Batch((), n, n + left if looked_at is None else looked_at, left, is_last)
+
+
+def children_gone(removed: int, *, looked_at: int) -> ChildrenBatch:
+    return ChildrenBatch(
+        removed=removed, cursor=0, locked="", too_large="", is_last=True, looked_at=looked_at
+    )
 
 
 def cleaned(*ids: str, left: int = 0, is_last: bool = True) -> Batch:
@@ -280,6 +288,17 @@ TABLE = {
         "reply": Obliterated(1, is_last=True),
         "after": {"a": None},
     },
+    "a schedule's tick that has ended is removed like any job": {
+        "before": [
+            ("HSET", "repeat:daily:66", "name", "sync", "rjk", "daily"),
+            ("ZADD", "completed", NOW, "repeat:daily:66"),
+            ("ZADD", "repeat", "77", "daily"),
+        ],
+        "call": lambda keys: remove_job(keys, "repeat:daily:66"),
+        "reply": 1,
+        "after": {"repeat:daily:66": None},
+        "events": ["removed jobId=repeat:daily:66 prev=completed"],
+    },
     "a job is removed without its children": {
         "before": [add(parent("top"), child("leaf", "top"))],
         "call": lambda keys: remove_job(keys, "top", with_children=False),
@@ -290,7 +309,7 @@ TABLE = {
     "pending children are removed, and the job runs": {
         "before": [add(parent("top"), child("x", "top"), child("y", "top", "mails"))],
         "call": remove_children("top"),
-        "reply": ChildrenBatch(2, 0, "", "", is_last=True),
+        "reply": children_gone(2, looked_at=2),
         "after": {"wait": ["top"], "x": None, "P:mails:y": None, "top:dependencies": None},
     },
     "active and failed children stay when pending ones are removed": {
@@ -301,7 +320,7 @@ TABLE = {
             finish("f"),
         ],
         "call": remove_children("top"),
-        "reply": ChildrenBatch(1, 0, "", "", is_last=True),
+        "reply": children_gone(1, looked_at=3),
         "after": {
             "active": ["a"],
             "failed": {"f": NOW},
@@ -320,7 +339,7 @@ TABLE = {
             )
         ],
         "call": remove_children("top"),
-        "reply": ChildrenBatch(2, 0, "", "", is_last=True),
+        "reply": children_gone(2, looked_at=1),
         "after": {"wait": ["top"], "mid": None, "leaf": None},
         "events": [
             "removed jobId=leaf prev=wait",
@@ -331,7 +350,7 @@ TABLE = {
     "all children but the last are removed before their job": {
         "before": [add(parent("top"), child("x", "top", "mails"), child("y", "top", "mails"))],
         "call": remove_children("top", only_pending=False),
-        "reply": ChildrenBatch(1, 0, "", "", is_last=True),
+        "reply": children_gone(1, looked_at=1),
         "after": {"waiting-children": {"top": NOW}},
         "events": [],
     },
@@ -342,7 +361,7 @@ TABLE = {
             finish("x", "y"),
         ],
         "call": remove_children("top", only_pending=False),
-        "reply": ChildrenBatch(2, 0, "", "", is_last=True),
+        "reply": children_gone(2, looked_at=2),
         "after": {"wait": ["top"], "x": None, "y": None, "top:processed": None},
     },
     "a child becomes a job by itself": {
@@ -414,6 +433,16 @@ async def test_a_family_too_large_for_one_call_is_refused_whole(check) -> None:
         reply=None,
         events=[],
     )
+
+
+async def test_a_job_goes_whose_many_children_ended_and_were_not_kept(check, sender, keys) -> None:
+    results = [word for n in range(1200) for word in (f"P:orders:c{n}", "1")]
+    await check(call=add(parent("top")))
+    await check(call=("HSET", "top:processed", *results))
+
+    removed = await walk(remove_family(keys, "top"), sender.send)
+
+    assert removed == 1
 
 
 async def test_a_running_child_stops_the_removal_of_all(check, prefix) -> None:

@@ -478,6 +478,15 @@ async def test_slots_that_are_all_taken_are_an_error(check, schedule) -> None:
     )
 
 
+async def test_a_schedule_whose_next_id_is_taken_keeps_its_tick(check, redis, keys) -> None:
+    before = [upsert(DAILY, next_ms=NOW + 9_000), ("HSET", TICK, "name", "promoted by hand")]
+
+    with pytest.raises(WrongState):
+        await check(before=before, call=upsert(replace(DAILY, data=b"[2]")))
+
+    assert await redis.zrange(keys.delayed, 0, -1) == [f"repeat:daily:{NOW + 9_000}".encode()]
+
+
 async def test_a_tick_carries_the_options_node_reads(sender, redis, keys) -> None:
     schedule = replace(DAILY, id='da"ily', opts={"attempts": 3, "keepLogs": 5}, limit=9)
     await sender.send(upsert_schedule(keys, schedule, now_ms=NOW, next_ms=NOW + 5_000))

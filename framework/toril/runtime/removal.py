@@ -150,14 +150,15 @@ def remove_family(keys: QueueKeys, job_id: str, *, with_children: bool = True) -
 
 def _remove_some_children(keys: QueueKeys, job_id: str) -> Steps[int]:
     batch: ChildrenBatch = yield remove_children_batch(keys, job_id, only_pending=False)
-    removed = batch.removed
     if batch.locked:
         raise WrongState(f"job {batch.locked!r}, below the one to remove, is active")
     if batch.too_large:
-        removed += yield from _remove_some_children(*_place_of(batch.too_large))
-    if not removed:
+        below = yield from _remove_some_children(*_place_of(batch.too_large))
+        return batch.removed + below
+    # Of children that were not kept only the parent knows: they count as looked at.
+    if not batch.looked_at:
         raise WrongState(f"job {job_id!r} of queue {keys.queue!r} has too many jobs in one row")
-    return removed
+    return batch.removed
 
 
 def remove_pending_children(keys: QueueKeys, job_id: str) -> Steps[int]:

@@ -100,6 +100,7 @@ class ChildrenBatch:
     #: The key of a child that has too many below it to be removed in one call.
     too_large: str
     is_last: bool
+    looked_at: int
 
 
 def remove_children_batch(
@@ -114,9 +115,14 @@ def remove_children_batch(
     def parse(reply: list[Any]) -> ChildrenBatch:
         if reply[0] == -1:
             raise JobNotFound(f"no job {job_id!r} in queue {keys.queue!r}")
-        removed, next_cursor, locked, too_large, is_last = reply
+        removed, next_cursor, locked, too_large, is_last, looked_at = reply
         return ChildrenBatch(
-            removed, int(next_cursor), locked.decode(), too_large.decode(), bool(is_last)
+            removed=removed,
+            cursor=int(next_cursor),
+            locked=locked.decode(),
+            too_large=too_large.decode(),
+            is_last=bool(is_last),
+            looked_at=looked_at,
         )
 
     return Call("remove_children", (keys.base,), (job_id, int(only_pending), cursor), parse)

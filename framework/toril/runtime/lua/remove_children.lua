@@ -8,7 +8,8 @@
                          0: all of them but the last, so that the job is not released
   ARGV[3] cursor         where to go on among pending children: 0, then what the last call gave
   Returns {how many jobs were removed, next cursor, key of a child that runs or '', key of a child
-          with too many below it or '', 1 if that was all}; {-1} no such job
+          with too many below it or '', 1 if that was all, how many children it looked at};
+          {-1} no such job
   Events: removed; waiting of the job, when the last pending child is removed
 ]]
 
@@ -59,19 +60,20 @@ if redis.call('EXISTS', job_key) == 0 then
 end
 local too_large = not only_pending and find_too_large_last()
 if too_large then
-  return { 0, cursor, '', too_large, 0 }
+  return { 0, cursor, '', too_large, 0, 0 }
 end
-local removed, cost = 0, 0
+local removed, cost, looked_at = 0, 0, 0
 local children, take_off, next_cursor = read_page()
-for _, child_key in ipairs(children) do
+for n, child_key in ipairs(children) do
+  looked_at = n
   if not only_pending or is_idle(child_key) then
     local family = {}
     if not append_family(family, child_key, only_pending and is_idle or nil) then
-      return { removed, cursor, '', child_key, 0 }
+      return { removed, cursor, '', child_key, 0, looked_at }
     end
     for _, member_key in ipairs(family) do
       if is_locked(member_key) then
-        return { removed, cursor, member_key, '', 0 }
+        return { removed, cursor, member_key, '', 0, looked_at }
       end
     end
     if take_off then
@@ -81,8 +83,8 @@ for _, child_key in ipairs(children) do
     cost = cost + family.cost
     if cost > 500 then
       -- What is left of the page is read again.
-      return { removed, cursor, '', '', 0 }
+      return { removed, cursor, '', '', 0, looked_at }
     end
   end
 end
-return { removed, next_cursor, '', '', next_cursor == '0' and 1 or 0 }
+return { removed, next_cursor, '', '', next_cursor == '0' and 1 or 0, looked_at }

@@ -23,17 +23,24 @@ local scheduler = redis.call('HGET', job_key, 'rjk')
 if scheduler and pending_tick(q, scheduler) == id then
   return -8
 end
-local family = { job_key }
-if with_children then
-  family = {}
-  if not append_family(family, job_key) then
-    return -12
-  end
+local family = {}
+if with_children and not append_family(family, job_key) then
+  return -12
+end
+if is_locked(job_key) then
+  return 0
 end
 for _, member_key in ipairs(family) do
   if is_locked(member_key) then
     return 0
   end
 end
-local removed = with_children and remove_all(family) or remove_one(job_key)
+-- The job comes last, by its id: where that holds colons (a schedule's tick), its key does not tell it.
+local removed = 0
+if with_children then
+  family[#family] = nil
+  redis.call('UNLINK', job_key .. ':dependencies')
+  removed = remove_all(family)
+end
+removed = removed + remove_one(q, id)
 return removed > 0 and removed or -1

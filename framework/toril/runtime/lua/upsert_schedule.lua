@@ -12,7 +12,8 @@
                          see lib/add_tick
   Returns {0 unchanged | 1 created | 2 changed | 3 a lost tick was added again, its next tick in ms};
           {4} no tick is left before its end, it is gone now; {-6, owner} it is that project's,
-          empty for one that no project declares; {-10} or {-11} its slots are taken by other jobs
+          empty for one that no project declares; {-10} or {-11} its slots are taken by other jobs,
+          nothing is changed
   Events: added, and waiting or delayed
 ]]
 
@@ -106,33 +107,38 @@ if every then
 end
 local end_ms = tonumber(wanted.endDate)
 local is_over = not next_ms or (end_ms ~= nil and next_ms > end_ms)
-if is_replaced then
-  remove_pending(pending)
-end
 if is_over then
+  if is_replaced then
+    remove_pending(pending)
+  end
   redis.call('ZREM', q.schedulers, scheduler)
   redis.call('DEL', key)
   return { 4 }
 end
 
-local function exists(at_ms)
-  return redis.call('EXISTS', string.format('%s:%.0f', key, at_ms)) == 1
+-- The id of the tick that is replaced is free.
+local function is_taken(at_ms)
+  local id = string.format('repeat:%s:%.0f', scheduler, at_ms)
+  return not (is_replaced and id == pending) and redis.call('EXISTS', q.base .. id) == 1
 end
 
-if exists(next_ms) then
+if is_taken(next_ms) then
   if not every then
     return { -10 }
   end
   local scanned = 0
-  while exists(next_ms) and scanned < 32 do
+  while is_taken(next_ms) and scanned < 32 do
     next_ms = next_ms + every
     scanned = scanned + 1
   end
-  if exists(next_ms) then
+  if is_taken(next_ms) then
     return { -11 }
   end
 end
 
+if is_replaced then
+  remove_pending(pending)
+end
 redis.call('ZADD', q.schedulers, next_ms, scheduler)
 redis.call('DEL', key)
 redis.call('HSET', key, 'ic', stored.ic or 1, unpack(record))

@@ -8,8 +8,8 @@ local function is_locked(job_key)
 end
 
 -- Removes a job by itself, whatever state it is in, and tells so. Gives 1, or 0 if there was none.
-local function remove_one(job_key)
-  local q, id = queue_of(job_key)
+local function remove_one(q, id)
+  local job_key = q.base .. id
   drop_from_parent(job_key)
   local prev = take_out(q, id)
   delete_dedup(q, id)
@@ -27,7 +27,7 @@ local function remove_all(job_keys)
     redis.call('UNLINK', job_key .. ':dependencies')
   end
   for _, job_key in ipairs(job_keys) do
-    removed = removed + remove_one(job_key)
+    removed = removed + remove_one(queue_of(job_key))
   end
   return removed
 end
