@@ -24,10 +24,6 @@ class QueueChanges:
     _client: Sends
     _keys: QueueKeys
 
-    async def counts(self) -> queues.Counts:
-        """Counts its jobs by state, and tells whether it is paused."""
-        return await self._client.send(queues.read_counts(self._keys))
-
     async def pause(self) -> bool:
         """Stops the claiming of its jobs, everywhere; gives False if it was paused already."""
         return await self._client.send(queues.pause(self._keys))

@@ -1,4 +1,4 @@
-"""What a queue holds, pausing and emptying it: a part of a queue's handle."""
+"""What a queue holds, and emptying it: a part of a queue's handle."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from toril.runtime.calls.queues import (
     count_delayed,
     count_priorities,
     list_workers,
-    pause,
     read_counts,
-    resume,
 )
 from toril.runtime.keys import QueueKeys
 from toril.runtime.removal import Progress, clean, drain, obliterate
@@ -63,14 +61,6 @@ class QueueContents:
     ) -> Metrics:
         """Reads how many jobs finished per minute, the newest minute first."""
         return await self._client.send(read_metrics(self._keys, kind, first=first, last=last))
-
-    async def pause(self) -> bool:
-        """Stops the claiming of its jobs, everywhere; gives False if it was paused already."""
-        return await self._client.send(pause(self._keys))
-
-    async def resume(self) -> bool:
-        """Lets its jobs be claimed again; gives False if it was not paused."""
-        return await self._client.send(resume(self._keys))
 
     async def drain(self, *, delayed: bool = False, on_progress: Progress | None = None) -> int:
         """Removes all jobs that wait, the delayed ones if asked; gives how many.

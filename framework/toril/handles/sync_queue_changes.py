@@ -21,10 +21,6 @@ class SyncQueueChanges:
     _client: SendsSync
     _keys: QueueKeys
 
-    def counts(self) -> queues.Counts:
-        """Counts its jobs by state, and tells whether it is paused."""
-        return self._client.send(queues.read_counts(self._keys))
-
     def pause(self) -> bool:
         """Stops the claiming of its jobs, everywhere; gives False if it was paused already."""
         return self._client.send(queues.pause(self._keys))
