@@ -73,7 +73,7 @@ async def test_reading_waits_no_longer_than_it_is_told(async_sender, keys) -> No
     started = time.monotonic()
 
     assert await EventReader(async_sender, keys).read(0.05) == []
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 4
 
 
 async def test_an_iteration_gives_what_happens_next(async_sender, keys) -> None:

@@ -116,9 +116,9 @@ async def test_both_say_the_same_of_each_job(node, client, filled):
     assert [
         [state.value, state is JobState.COMPLETED, state is JobState.FAILED] for state in states
     ] == theirs
-    assert await handles[0].result(timeout="1s") == 7
+    assert await handles[0].result(timeout="8s") == 7
     with pytest.raises(JobNotFound):
-        await handles[-1].result(timeout="1s")
+        await handles[-1].result(timeout="8s")
 
 
 async def test_toril_sees_nodes_workers(node, client):
