@@ -206,6 +206,30 @@ async def test_trimmed_events_do_not_hang_a_wait(
     assert await waiting == DONE
 
 
+@pytest.mark.parametrize("is_sync", [False, True], ids=["async", "sync"])
+async def test_events_of_other_jobs_do_not_hide_an_end_without_one(
+    async_sender, sync_sender, redis, keys, monkeypatch, wait_until, is_sync
+) -> None:
+    monkeypatch.setattr("toril.runtime.events.BLOCK_S", 0.05)
+    await add(async_sender, keys, "a")
+    waiting = asyncio.create_task(
+        asyncio.to_thread(wait_until_finished_sync, sync_sender, keys, "a", 10)
+        if is_sync
+        else wait_until_finished(async_sender, keys, "a", 10)
+    )
+    await find_blocked(redis, wait_until)
+    await redis.hset(keys.job("a"), "returnvalue", '{"n":1}')
+    await redis.lrem(keys.active, 0, "a")
+    await redis.zadd(keys.completed, {"a": NOW})
+
+    async def ends_among_other_events() -> bool:
+        await redis.xadd(keys.events, {"event": "progress", "jobId": "b", "data": "1"})
+        return waiting.done()
+
+    await wait_until(ends_among_other_events, within="15s")
+    assert await waiting == DONE
+
+
 async def test_closing_ends_waits(async_sender, keys, redis, wait_until) -> None:
     await add(async_sender, keys, "a")
     waits = FinishWaits(async_sender)

@@ -75,7 +75,7 @@ def wait_until_finished_sync(
     """Waits for one job, blocking; see `FinishWaits.wait`."""
     deadline = float("inf") if timeout_s is None else time.monotonic() + timeout_s
     after = sender.send(read_last_event_id(keys))
-    ending = _read_ending_sync(sender, keys, job_id)
+    ending, asked = _read_ending_sync(sender, keys, job_id), time.monotonic()
     while ending is None:
         left_s = deadline - time.monotonic()
         if left_s <= 0:
@@ -86,8 +86,8 @@ def wait_until_finished_sync(
             ending = _find_ending(events, keys, job_id)
             if events:
                 after = events[-1].id
-            else:
-                ending = _read_ending_sync(sender, keys, job_id)
+            if ending is None and (not events or time.monotonic() - asked >= BLOCK_S):
+                ending, asked = _read_ending_sync(sender, keys, job_id), time.monotonic()
         except RedisUnavailable as error:
             if not is_temporary(error):
                 raise
