@@ -105,6 +105,31 @@ async def test_finished_jobs_are_cleaned_by_their_age(rig, both) -> None:
     assert (await both.queue("orders").counts()).completed == 100
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda queue: queue.clean("done"),
+        lambda queue: queue.jobs("done"),
+        lambda queue: queue.retry_jobs("done"),
+    ],
+)
+async def test_a_word_that_is_no_state_is_an_error(both, ask) -> None:
+    with pytest.raises(ValueError) as raised:
+        await ask(both.queue("orders"))
+
+    assert str(raised.value) == (
+        "expected one of waiting, prioritized, delayed, active, waiting-children, completed, "
+        "failed, got 'done'"
+    )
+
+
+async def test_only_jobs_that_ended_are_counted_by_the_minute(both) -> None:
+    with pytest.raises(ValueError) as raised:
+        await both.queue("orders").metrics("waiting")
+
+    assert str(raised.value) == "expected completed or failed, got 'waiting'"
+
+
 async def test_parents_that_wait_cannot_be_cleaned(both) -> None:
     with pytest.raises(ValueError) as raised:
         await both.queue("orders").clean("waiting-children")

@@ -8,7 +8,7 @@ from toril.handles.needs import Sends
 from toril.runtime import many
 from toril.runtime.calls import deduplication, limits, queues
 from toril.runtime.keys import QueueKeys
-from toril.runtime.states import JobState
+from toril.runtime.states import parse_state
 from toril.runtime.steps import walk
 
 
@@ -81,7 +81,7 @@ class QueueChanges:
         """
         steps = many.retry_all(
             self._keys,
-            JobState(state),
+            parse_state(state),
             clock=self._client.clock,
             finished_by_ms=read_latest_ms(finished_by, self._client.pipeline.timezone),
             limit=limit,

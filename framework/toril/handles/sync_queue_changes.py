@@ -9,7 +9,7 @@ from toril.handles.queue_changes import read_latest_ms, read_rate
 from toril.runtime import many
 from toril.runtime.calls import deduplication, limits, queues
 from toril.runtime.keys import QueueKeys
-from toril.runtime.states import JobState
+from toril.runtime.states import parse_state
 from toril.runtime.steps import walk_sync
 
 
@@ -78,7 +78,7 @@ class SyncQueueChanges:
         """
         steps = many.retry_all(
             self._keys,
-            JobState(state),
+            parse_state(state),
             clock=self._client.clock,
             finished_by_ms=read_latest_ms(finished_by, self._client.pipeline.timezone),
             limit=limit,

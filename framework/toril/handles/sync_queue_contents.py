@@ -19,7 +19,7 @@ from toril.runtime.calls.queues import (
 )
 from toril.runtime.keys import QueueKeys
 from toril.runtime.removal import Progress, clean, drain, obliterate
-from toril.runtime.states import JobState
+from toril.runtime.states import parse_state
 from toril.runtime.steps import walk_sync
 
 
@@ -48,7 +48,7 @@ class SyncQueueContents:
         self, *states: str, first: int = 0, count: int = 50, newest_first: bool = True
     ) -> list[FoundJob]:
         """Lists a page of its jobs in each state, one state after the other; at most 1000 jobs."""
-        wanted = [JobState(state) for state in states]
+        wanted = [parse_state(state) for state in states]
         call = find_jobs(self._keys, wanted, first=first, count=count, newest_first=newest_first)
         return self._client.send(call)
 
@@ -78,7 +78,7 @@ class SyncQueueContents:
         """Removes jobs of a state to which nothing happened for so long; gives their ids."""
         steps = clean(
             self._keys,
-            JobState(state),
+            parse_state(state),
             latest_ms=self._client.clock.now_ms() - read_span_ms(older_than),
             limit=limit,
             on_progress=on_progress,

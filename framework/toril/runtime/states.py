@@ -29,5 +29,14 @@ class JobState(StrEnum):
     UNKNOWN = "unknown"
 
 
+def parse_state(text: str) -> JobState:
+    """Reads a state's name; raises ValueError."""
+    try:
+        return JobState(text)
+    except ValueError as error:
+        names = ", ".join(state.value for state in JobState if state is not JobState.UNKNOWN)
+        raise ValueError(f"expected one of {names}, got {text!r}") from error
+
+
 #: The states that no worker leaves by itself.
 FINISHED = frozenset({JobState.COMPLETED, JobState.FAILED})

@@ -26,6 +26,8 @@ def read_metrics(
     keys: QueueKeys, kind: Literal["completed", "failed"], *, first: int = 0, last: int = -1
 ) -> Call[Metrics]:
     """Reads the metrics of completed or of failed jobs; 0 is the newest minute, -1 the oldest."""
+    if kind not in ("completed", "failed"):
+        raise ValueError(f"expected completed or failed, got {kind!r}")
 
     def parse(reply: list[Any]) -> Metrics:
         count, counted_at, per_minute, minutes = reply
