@@ -265,7 +265,8 @@ def test_redis_away_is_survived_and_said_once_a_second_at_most(
     assert run.end() == 0
     away = [line["time"][:19] for line in run.events("redis_unavailable")]
     assert max(Counter(away).values()) <= 2
-    assert len(run.events("redis_available")) == 1
+    # A run that has nothing left to do may end before the supervisor asks Redis again.
+    assert len(run.events("redis_available")) <= 1
     assert pipeline.history("start") == Counter(ids)
     assert pipeline.counts().completed == 3
 
