@@ -115,6 +115,18 @@ async def test_data_progress_and_log_of_a_job_are_changed(client: Any):
     assert await handle.logs() == []
 
 
+async def test_keeping_fewer_than_no_log_lines_is_refused(client: Any):
+    handle = await client.add("sync")
+    await handle.log("kept")
+
+    with pytest.raises(ValueError, match="expected to keep 0 lines or more, got -1"):
+        await handle.log("refused", keep=-1)
+    with pytest.raises(ValueError, match="expected to keep 0 lines or more, got -1"):
+        await handle.clear_logs(keep=-1)
+
+    assert await handle.logs() == ["kept"]
+
+
 async def test_a_log_line_that_redis_cannot_hold_is_made_fit(client: Any):
     handle = await client.add("sync")
 

@@ -166,3 +166,15 @@ async def test_lines_beyond_keep_logs_are_dropped(rig):
 
     await rig.reaches(job_id, "completed")
     assert await rig.sender.send(get_logs(rig.keys(), job_id)) == ["line 3", "line 4"]
+
+
+async def test_a_peers_odd_keep_logs_loses_no_line(rig):
+    async def sync(job):
+        await job.log("a line")
+
+    rig.job(sync)
+    job_id = await rig.add(opts={"keepLogs": -1})
+    rig.start()
+
+    await rig.reaches(job_id, "completed")
+    assert await rig.sender.send(get_logs(rig.keys(), job_id)) == ["a line"]

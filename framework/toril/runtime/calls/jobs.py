@@ -203,8 +203,11 @@ def update_data(
 def add_log(keys: QueueKeys, job_id: str, line: str, *, keep: int | None = None) -> Call[int]:
     """Adds a line to a job's log and gives how many there are; the reply raises JobNotFound.
 
-    It is cut at MAX_LOG_LINE; what UTF-8 cannot hold in it becomes a question mark.
+    It is cut at MAX_LOG_LINE; what UTF-8 cannot hold in it becomes a question mark. Raises
+    ValueError if `keep` is below 0.
     """
+    if keep is not None and keep < 0:
+        raise ValueError(f"expected to keep 0 lines or more, got {keep}")
     text = str(line)[:MAX_LOG_LINE].encode("utf-8", "replace")
 
     def parse(reply: int) -> int:

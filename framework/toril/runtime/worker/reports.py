@@ -37,7 +37,8 @@ class QueueReports:
     async def log(self, job: ClaimedJob, line: str) -> None:
         """Adds a line to the job's log."""
         keep = read_opts(job).get("keepLogs")
-        keep = to_integer(keep) if isinstance(keep, int | float) else None
+        # A peer may have written any number.
+        keep = to_integer(keep) if isinstance(keep, int | float) and keep >= 0 else None
         await self._outbox.send(add_log(self._keys, job.id, line, keep=keep))
 
     async def update_data(self, job: ClaimedJob, data: Any) -> None:
