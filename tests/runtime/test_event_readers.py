@@ -137,6 +137,23 @@ async def test_trimmed_events_are_passed_over(rig, make_reader):
     assert await read_until(reader, "waiting") == ["added", "waiting"]
 
 
+async def test_what_is_not_utf8_does_not_end_a_reader(rig, make_reader):
+    reader = make_reader("0-0")
+    odd = {
+        "event": b"no\xffise",
+        b"na\xffme": b"va\xfflue",
+        "failedReason": b"\xff",
+        "data": b"1\xff",
+    }
+    await rig.redis.xadd(rig.keys().events, odd)
+    await rig.redis.xadd(rig.keys().events, {"event": "completed", "returnvalue": b'"\xff"'})
+
+    noise, ended = await reader.read(1)
+
+    assert (noise.name, noise.fields["na\ufffdme"]) == ("no\ufffdise", "va\ufffdlue")
+    assert (noise.reason, noise.progress, ended.result) == ("\ufffd", None, None)
+
+
 async def test_waiting_for_events_asks_once(rig, make_reader, wait_until):
     reader = make_reader()
     await reader.open()

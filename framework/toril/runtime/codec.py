@@ -102,7 +102,7 @@ def decode_json(raw: bytes | str, what: str = "data") -> Any:
     """Reads JSON that any peer wrote; raises InvalidData when it is none."""
     try:
         return _decode(raw)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         # Node may store what msgspec refuses: lone surrogates, numbers past a double's range.
         try:
             return json.loads(raw, parse_constant=_refuse_constant)
@@ -188,6 +188,14 @@ def validate_job_id(job_id: str) -> str:
     if problem:
         raise InvalidJobId(f"job id {_show_id(job_id)} {problem}")
     return job_id
+
+
+def validate_run_id(run_id: str) -> str:
+    """Gives the id of a flow's run back, from which those of its jobs are made, as for a job's."""
+    problem = _find_id_problem(run_id)
+    if problem:
+        raise InvalidJobId(f"run id {_show_id(run_id)} {problem}")
+    return run_id
 
 
 def validate_schedule_id(schedule_id: str) -> str:

@@ -115,7 +115,7 @@ def test_node_may_store_what_utf8_cannot_hold() -> None:
     assert decode_json(b'"\\ud800"') == "\ud800"
 
 
-@pytest.mark.parametrize("raw", [b"", b"{", b"NaN", b"[1,]", b"\xff", b"Infinity"])
+@pytest.mark.parametrize("raw", [b"", b"{", b"NaN", b"[1,]", b"\xff", b'"\xff"', b"Infinity"])
 def test_what_is_not_json_is_refused(raw: bytes) -> None:
     with pytest.raises(InvalidData, match=r"^data is not JSON: "):
         decode_json(raw)

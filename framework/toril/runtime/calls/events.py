@@ -19,6 +19,7 @@ from toril.runtime.states import JobState
 START = "0-0"
 #: An instant or a count, small enough for a datetime.
 _INTEGER = re.compile(r"[0-9]{1,14}")
+_JSON_FIELDS = (b"returnvalue", b"data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,10 @@ def find_ending(keys: QueueKeys, job_id: str) -> Call[Ending | None]:
 
 def _to_event(raw_id: bytes, raw: Mapping[bytes, bytes] | None) -> Event:
     fields = {
-        name.decode(): value.decode("utf-8", "surrogateescape")
+        # What is read as JSON is not mended: it would be taken for what the job gave.
+        name.decode("utf-8", "replace"): value.decode(
+            "utf-8", "surrogateescape" if name in _JSON_FIELDS else "replace"
+        )
         for name, value in (raw or {}).items()
     }
     return Event(raw_id.decode(), fields.pop("event", ""), fields)
