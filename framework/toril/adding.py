@@ -23,7 +23,13 @@ from toril.errors import AddError, InvalidData, JobFailed, PayloadTooLarge
 from toril.runtime.calls.add import MAX_PRIORITY
 from toril.runtime.calls.deduplication import check_deduplication
 from toril.runtime.calls.jobs import Ending
-from toril.runtime.codec import decode_json, encode_json, generate_job_id, validate_job_id
+from toril.runtime.codec import (
+    decode_json,
+    encode_json,
+    generate_job_id,
+    validate_job_id,
+    validate_run_id,
+)
 from toril.runtime.flows import build_run
 from toril.runtime.job import NewJob
 from toril.runtime.job_options import build_opts
@@ -158,7 +164,7 @@ class JobBuilder:
         if not isinstance(inputs, Mapping):
             raise InvalidData(f"expected {what} to be an object, got {inputs!r}")
         DataSchema(declared.inputs, what=what).check(decode_json(encoded))
-        run = generate_job_id(now_ms) if run_id is None else validate_job_id(run_id)
+        run = generate_job_id(now_ms) if run_id is None else validate_run_id(run_id)
         jobs = build_run(
             self._pipeline,
             declared,

@@ -262,7 +262,7 @@ def test_a_run_is_one_list_of_jobs_under_one_id(flow_builder: JobBuilder) -> Non
             "data of job 'sync' is 51 bytes of JSON, and queue 'orders' takes at most 40; "
             "store it elsewhere and pass where, or raise the queue's max_payload",
         ),
-        ("daily", {"user": "u"}, "7", InvalidJobId, "job id '7' is an integer, which would"),
+        ("daily", {"user": "u"}, "7", InvalidJobId, "run id '7' is an integer, which would"),
     ],
 )
 def test_a_run_that_cannot_be_stored_is_refused(
