@@ -86,6 +86,9 @@ SENTENCES: Mapping[str, Sentence] = {
     "worker_ended": _error("{worker} (pid {pid}) ended: {exit}, with {running} job(s) running"),
     "worker_restarting": _info("a new process for {worker} starts in {pause_s:.2g} s"),
     "worker_killed": _warning("{worker} (pid {pid}) did not end in time and was killed"),
+    "worker_paused": _warning(
+        "{worker} did not run for {paused_s} s: its process was stopped, or got no processor"
+    ),
     "worker_said": _info("{worker}: {line}"),
     "workers_hopeless": _error("no worker process became ready, time after time; see what it said"),
     "jobs_handed_back": _info("{queue}: {jobs} job(s) of {worker} wait again"),

@@ -110,6 +110,10 @@ class News:
         else:
             self.say("loop_blocked", {"blocked_s": seconds, "where": where})
 
+    def paused(self, seconds: float) -> None:
+        """`worker_paused`: nothing of the process ran, through no job's fault; `paused_s`."""
+        self.say("worker_paused", {"paused_s": seconds})
+
     def flow_started(self, trigger: ClaimedJob, run: str, jobs: Sequence[NewJob]) -> None:
         """`flow_started`: `queue job flow run`; the hook is told of each job that was added."""
         for job in jobs:

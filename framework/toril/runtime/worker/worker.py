@@ -146,7 +146,9 @@ class Worker:
         self._isolation = (
             None if adopt is None else Isolation(ground, self._queues, self._in_hand, adopts=adopt)
         )
-        self._watch = LoopWatch(identify=self._find_execution, on_blocked=news.blocked)
+        self._watch = LoopWatch(
+            identify=self._find_execution, on_blocked=news.blocked, on_paused=news.paused
+        )
         self._has_started = False
         self._deadline = float("inf")
         self._stopping = asyncio.Event()
