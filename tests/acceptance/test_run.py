@@ -98,6 +98,29 @@ def test_a_tick_in_the_future_does_not_count(root: Path) -> None:
     assert greeted(root) == []
 
 
+def test_it_says_once_what_it_waits_for(root: Path) -> None:
+    add = [TORIL, "add", "-C", str(root), "greet", "name=Ada", "--delay", "1h"]
+    subprocess.run(add, check=True, timeout=30, capture_output=True)
+    command = [TORIL, "run", str(root), "--until-idle", "--log", "json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in map(json.loads, process.stdout):
+            lines.append(line)
+            if line["event"] == "pipeline_waits":
+                break
+        time.sleep(2.5)
+        process.send_signal(signal.SIGINT)
+        lines += map(json.loads, process.stdout)
+
+    assert process.returncode == 0
+    [waits] = [line for line in lines if line["event"] == "pipeline_waits"]
+    assert waits["message"] == (
+        "nothing else is left to do, so it waits for 1 delayed job(s) of queue 'greetings',"
+        f" the first due at {waits['due']}"
+    )
+
+
 def test_it_leaves_no_process_behind(root: Path) -> None:
     done = run(root, "--until-idle", "--log", "json")
 

@@ -27,7 +27,7 @@ async def test_every_state_but_the_finished_ones_counts(
     await redis.rpush(keys.wait, "a", "b")
     await redis.rpush(keys.paused, "c")
     await redis.zadd(keys.prioritized, {"d": 1})
-    await redis.zadd(keys.delayed, {"e": 1})
+    await redis.zadd(keys.delayed, {"e": 7 * 4096 + 3})
     await redis.rpush(keys.active, "f")
     await redis.zadd(keys.waiting_children, {"g": 1})
     await redis.zadd(keys.completed, {"h": 1})
@@ -35,7 +35,9 @@ async def test_every_state_but_the_finished_ones_counts(
 
     [work] = await read(sender, keys)
 
-    assert work == UnfinishedWork(queue="orders", ready=4, delayed=1, active=1, waiting_children=1)
+    assert work == UnfinishedWork(
+        queue="orders", ready=4, delayed=1, active=1, waiting_children=1, due_ms=7
+    )
     assert (work.claimable, work.total) == (5, 7)
 
 
@@ -43,13 +45,13 @@ async def test_later_ticks_do_not_count_and_due_ones_do(
     sender: Any, redis: async_redis.Redis, keys: QueueKeys
 ) -> None:
     due, later = f"repeat:hourly:{AFTER_MS}", f"repeat:a:b:{AFTER_MS + 1}"
-    await redis.zadd(keys.delayed, {due: 1, later: 2})
+    await redis.zadd(keys.delayed, {later: 4096, due: 3 * 4096})
     await redis.rpush(keys.active, f"repeat:x:{AFTER_MS + 5}", "plain")
     await redis.rpush(keys.wait, f"repeat:y:{AFTER_MS + 5}")
 
     [work] = await read(sender, keys)
 
-    assert work == UnfinishedWork(queue="orders", delayed=1, active=1)
+    assert work == UnfinishedWork(queue="orders", delayed=1, active=1, due_ms=3)
 
 
 async def test_a_paused_queue_says_so(

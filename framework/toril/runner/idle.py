@@ -13,6 +13,8 @@ from toril.runtime.calls.unfinished import UnfinishedWork, read_unfinished
 
 #: Without news from the workers, how often it is asked.
 _ASK_EVERY_S = 1.0
+#: A wait that is shorter is not worth a word.
+_LONG_MS = 5_000
 
 
 class Verdict(StrEnum):
@@ -52,6 +54,14 @@ def judge(work: Sequence[UnfinishedWork], elsewhere: Sequence[UnfinishedWork] = 
     return Judgement(Verdict.CHILDLESS, max(work, key=lambda queue: queue.waiting_children))
 
 
+def find_wait(work: Sequence[UnfinishedWork]) -> UnfinishedWork | None:
+    """Gives the queue whose job is due first, if all that will move is delayed."""
+    if any(queue.active or (queue.ready and not queue.is_paused) for queue in work):
+        return None
+    delayed = [queue for queue in work if queue.due_ms is not None and not queue.is_paused]
+    return min(delayed, key=lambda queue: queue.due_ms or 0, default=None)
+
+
 def _moves(queue: UnfinishedWork) -> bool:
     return bool(queue.active or (queue.claimable and not queue.is_paused))
 
@@ -59,7 +69,8 @@ def _moves(queue: UnfinishedWork) -> bool:
 class IdleWatch:
     """Asks whenever workers report jobs that ended, and now and then, until there is an answer.
 
-    Scheduler iterations whose tick is after `after_ms` do not count.
+    `on_wait` is told once of each long wait for a delayed job. Scheduler iterations whose tick is
+    after `after_ms` do not count.
     """
 
     def __init__(
@@ -72,12 +83,17 @@ class IdleWatch:
         after_ms: int,
         on_idle: Callable[[], None],
         on_stuck: Callable[[Judgement], None],
+        on_wait: Callable[[UnfinishedWork], None],
+        now_ms: Callable[[], int],
     ) -> None:
         self._link = link
         self._call = read_unfinished(prefix, [*queues, *external], after_ms=after_ms)
         self._ours = len(queues)
         self._on_idle = on_idle
         self._on_stuck = on_stuck
+        self._on_wait = on_wait
+        self._now_ms = now_ms
+        self._waits_until: int | None = None
         self._news = asyncio.Event()
 
     def look(self) -> None:
@@ -105,4 +121,13 @@ class IdleWatch:
             self._on_idle()
         elif judgement.verdict is not Verdict.BUSY:
             self._on_stuck(judgement)
+        else:
+            self._tell_wait(find_wait(work))
         return judgement.verdict is not Verdict.BUSY
+
+    def _tell_wait(self, wait: UnfinishedWork | None) -> None:
+        if wait is None or wait.due_ms is None or wait.due_ms == self._waits_until:
+            return
+        if wait.due_ms - self._now_ms() >= _LONG_MS:
+            self._waits_until = wait.due_ms
+            self._on_wait(wait)

@@ -97,6 +97,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "{jobs} job(s) ran when {worker} ended; they run again one at a time"
     ),
     "pipeline_idle": _info("nothing is left to do"),
+    "pipeline_waits": _info(
+        "nothing else is left to do, so it waits for {jobs} delayed job(s) of queue {queue!r},"
+        " the first due at {due}"
+    ),
     "pipeline_stuck": _error(
         "queue {queue!r} is paused with {jobs} job(s), so the work cannot finish;"
         " resume it with `toril queue resume {queue}`"

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toril.clock import SystemClock
+from toril.declarations.instants import format_instant
 from toril.declarations.pipeline import Pipeline
 from toril.errors import RedisUnavailable
 from toril.plugins.manager import PluginManager
@@ -40,6 +41,7 @@ from toril.runner.tasks import end_tasks
 from toril.runner.throughput import Throughput, Untold
 from toril.runner.tokens import TokenFile
 from toril.runtime.calls.queues import Counts, open_queues, read_counts_of
+from toril.runtime.calls.unfinished import UnfinishedWork
 from toril.runtime.worker.locks import LockKeeper
 
 OnEvent = Callable[[str, Mapping[str, Any]], None]
@@ -254,6 +256,11 @@ class Runner:
             self._say("pipeline_childless", {"queue": where.queue, "jobs": where.waiting_children})
         self.stop("what is left cannot run")
 
+    def _say_wait(self, wait: UnfinishedWork) -> None:
+        assert wait.due_ms is not None
+        due = format_instant(wait.due_ms)
+        self._say("pipeline_waits", {"queue": wait.queue, "jobs": wait.delayed, "due": due})
+
     def _give_up_on_workers(self) -> None:
         self._exit_code = 1
         self._say("workers_hopeless", {})
@@ -290,6 +297,8 @@ class Runner:
             after_ms=self._applied_ms,
             on_idle=lambda: self.stop("nothing is left to do"),
             on_stuck=self._end_stuck,
+            on_wait=self._say_wait,
+            now_ms=self._clock.now_ms,
         )
 
     def _receive(self, process: WorkerProcess, message: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toril.runner.idle import Verdict, judge
+from toril.runner.idle import Verdict, find_wait, judge
 from toril.runtime.calls.unfinished import UnfinishedWork
 
 
@@ -56,3 +56,18 @@ def test_parents_may_wait_for_children_that_others_run() -> None:
 
 def test_work_of_others_alone_does_not_count() -> None:
     assert judge([work()], [work("external", ready=1)]).verdict is Verdict.IDLE
+
+
+def test_what_is_waited_for_is_the_job_due_first_of_what_will_move() -> None:
+    late, soon = work("a", delayed=1, due_ms=9), work("b", delayed=2, due_ms=5)
+    paused = work("c", is_paused=True, ready=1, delayed=1, due_ms=1)
+
+    assert find_wait([work(), late, soon, paused, work("d", waiting_children=1)]) == soon
+    assert find_wait([paused]) is None
+
+
+def test_while_anything_else_moves_nothing_is_waited_for() -> None:
+    delayed = work("a", delayed=1, due_ms=9)
+
+    assert find_wait([delayed, work("b", active=1)]) is None
+    assert find_wait([delayed, work("b", ready=1)]) is None

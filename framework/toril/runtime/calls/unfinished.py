@@ -20,6 +20,8 @@ class UnfinishedWork:
     delayed: int = 0
     active: int = 0
     waiting_children: int = 0
+    #: When the first delayed job is due.
+    due_ms: int | None = None
 
     @property
     def claimable(self) -> int:
@@ -49,8 +51,9 @@ def read_unfinished(
                 delayed=delayed,
                 active=active,
                 waiting_children=waiting_children,
+                due_ms=due_ms or None,
             )
-            for queue, (paused, ready, delayed, active, waiting_children) in zip(
+            for queue, (paused, ready, delayed, active, waiting_children, due_ms) in zip(
                 queues, reply, strict=True
             )
         ]
