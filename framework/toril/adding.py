@@ -6,11 +6,10 @@ the layout hold its id. What is refused is refused here, before anything is sent
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from toril.config.data_schema import DataSchema
@@ -18,7 +17,8 @@ from toril.declarations.backoff import MAX_DELAY_MS
 from toril.declarations.instants import format_instant, parse_instant_ms, to_ms
 from toril.declarations.names import find_named
 from toril.declarations.pipeline import Pipeline
-from toril.declarations.units import format_duration, parse_duration_ms
+from toril.declarations.spans import Span, read_span_ms
+from toril.declarations.units import format_duration
 from toril.errors import AddError, InvalidData, JobFailed, PayloadTooLarge
 from toril.runtime.calls.add import MAX_PRIORITY
 from toril.runtime.calls.deduplication import check_deduplication
@@ -50,8 +50,6 @@ EMPTY: dict[str, Any] = {}
 
 _BY_NEED = re.compile(r"step '.*' failed")
 
-#: A pause or a patience: seconds, a duration such as "5s", or a timedelta.
-Span = float | str | timedelta
 #: An aware datetime, or ISO 8601 text.
 Instant = datetime | str
 
@@ -243,11 +241,6 @@ def describe_failed_run(run: RunView) -> JobFailed:
     return JobFailed(f"run {run.run!r} of flow {run.flow!r} failed: {reason}", reason=reason)
 
 
-def read_timeout_s(timeout: Span | None) -> float | None:
-    """Reads how long to wait, None for as long as it takes; raises ValueError."""
-    return None if timeout is None else read_span_ms(timeout) / 1000
-
-
 def read_delay_ms(options: AddOptions, *, now_ms: int, timezone: str) -> int:
     """Gives how long the job waits before it is due; an instant that is over is now."""
     if options.delay is None and options.at is None:
@@ -265,18 +258,6 @@ def read_delay_ms(options: AddOptions, *, now_ms: int, timezone: str) -> int:
         longest, latest = format_duration(MAX_DELAY_MS), format_instant(now_ms + MAX_DELAY_MS)
         raise AddError(f"expected a delay of at most {longest}, that is until {latest}")
     return delay_ms
-
-
-def read_span_ms(span: object) -> int:
-    """Reads seconds, a duration or a timedelta as milliseconds; raises ValueError otherwise."""
-    if isinstance(span, str):
-        return parse_duration_ms(span)
-    seconds = span.total_seconds() if isinstance(span, timedelta) else span
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise ValueError(f"expected seconds, a duration such as '30s' or a timedelta, got {span!r}")
-    if not math.isfinite(seconds) or seconds < 0:
-        raise ValueError(f"expected a time from now on, got {span!r}")
-    return round(seconds * 1000)
 
 
 def read_instant_ms(at: object, timezone: str) -> int:

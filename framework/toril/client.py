@@ -16,12 +16,11 @@ from toril.adding import (
     Deduplication,
     Instant,
     JobBuilder,
-    Span,
     cut_into_chunks,
-    read_timeout_s,
 )
 from toril.clock import Clock, SystemClock
 from toril.declarations.pipeline import Pipeline
+from toril.declarations.spans import Span, read_timeout_s
 from toril.errors import ClientClosed, RedisUnavailable
 from toril.handles.job_handle import JobHandle
 from toril.handles.queue_handle import QueueHandle

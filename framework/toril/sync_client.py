@@ -16,12 +16,11 @@ from toril.adding import (
     Deduplication,
     Instant,
     JobBuilder,
-    Span,
     cut_into_chunks,
-    read_timeout_s,
 )
 from toril.clock import Clock, SystemClock
 from toril.declarations.pipeline import Pipeline
+from toril.declarations.spans import Span, read_timeout_s
 from toril.errors import RedisUnavailable
 from toril.handles.schedules import SyncSchedules
 from toril.handles.sync_job_handle import SyncJobHandle

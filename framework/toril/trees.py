@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
-from toril.adding import CHUNK_BYTES, AddOptions, Instant, JobBuilder, Span
+from toril.adding import CHUNK_BYTES, AddOptions, Instant, JobBuilder
 from toril.declarations.child_failure import ChildFailure, parse_child_failure
+from toril.declarations.spans import Span
 from toril.errors import AddError
 from toril.runtime.calls.add import Added
 from toril.runtime.job import NewJob, ParentLink

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.proxy import Proxy
 
 from toril.client import Client
 from toril.errors import ClientClosed
+from toril.runtime import event_readers
 from toril.runtime.connection import connect_sync
 from toril.runtime.sync_sender import SyncSender
 from toril.sync_client import SyncClient
@@ -38,8 +40,8 @@ class SyncFace:
     async def open(self) -> None:
         await asyncio.to_thread(self._inner.open)
 
-    async def read(self, timeout_s: float) -> Any:
-        return await asyncio.to_thread(self._inner.read, timeout_s)
+    async def read(self, timeout: Any = None) -> Any:
+        return await asyncio.to_thread(self._inner.read, timeout)
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         events = iter(self._inner)
@@ -85,6 +87,35 @@ async def test_events_are_heard_from_now_on(rig, make_reader):
         ("waiting", job_id),
     ]
     assert events[0].job_type == "sync"
+
+
+@pytest.mark.parametrize("timeout", [0.05, "50ms", timedelta(milliseconds=50)])
+async def test_a_timeout_is_any_span_of_time(make_reader, timeout):
+    assert await make_reader().read(timeout) == []
+
+
+async def test_a_timeout_that_is_none_is_refused(make_reader):
+    with pytest.raises(ValueError, match="expected a duration"):
+        await make_reader().read("soon")
+
+
+async def test_reading_without_a_timeout_waits_past_single_waits(
+    rig, make_reader, monkeypatch, wait_until
+):
+    monkeypatch.setattr(event_readers, "BLOCK_S", 0.05)
+    reader = make_reader()
+    await reader.open()
+    reading = asyncio.create_task(reader.read())
+
+    async def has_asked_again() -> bool:
+        asked = (await rig.redis.info("commandstats")).get("cmdstat_xread", {"calls": 0})["calls"]
+        return int(asked) - before >= 3
+
+    before = (await rig.redis.info("commandstats")).get("cmdstat_xread", {"calls": 0})["calls"]
+    await wait_until(has_asked_again)
+    await rig.add(1)
+
+    assert (await reading)[0].name == "added"
 
 
 async def test_who_stops_in_the_middle_goes_on_there(rig, make_reader):

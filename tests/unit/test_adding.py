@@ -16,7 +16,6 @@ from toril.adding import (
     Deduplication,
     JobBuilder,
     cut_into_chunks,
-    read_span_ms,
 )
 from toril.declarations.backoff import Backoff
 from toril.declarations.flow import Flow, Step
@@ -289,8 +288,3 @@ def test_jobs_are_cut_by_number_and_by_size() -> None:
     assert [len(chunk) for chunk in cut_into_chunks(small)] == [CHUNK_JOBS, CHUNK_JOBS, 1]
     assert [len(chunk) for chunk in cut_into_chunks(large)] == [2, 1, 1, 1]
     assert list(cut_into_chunks([])) == []
-
-
-@pytest.mark.parametrize(("span", "expected"), [(0, 0), (2, 2_000), ("250ms", 250)])
-def test_a_span_is_read_from_seconds_or_text(span: object, expected: int) -> None:
-    assert read_span_ms(span) == expected

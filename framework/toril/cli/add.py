@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
-from toril.adding import read_instant_ms, read_span_ms
+from toril.adding import read_instant_ms
 from toril.cli.arguments import parse_data
 from toril.cli.connect import open_client
 from toril.cli.options import directory_option, format_option
 from toril.cli.output import print_json
 from toril.cli.waiting import check_wait, wait_options, waiting_for, warn_if_idle
+from toril.declarations.spans import read_span_ms
 from toril.runtime.calls.add import MAX_PRIORITY
 
 

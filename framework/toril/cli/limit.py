@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from toril.adding import read_span_ms
 from toril.cli.connect import find_queue, open_client
 from toril.cli.options import directory_option, format_option
 from toril.cli.output import print_json
+from toril.declarations.spans import read_span_ms
 from toril.declarations.units import Rate, format_duration, format_rate, parse_rate
 from toril.runtime.calls.limits import MAX_LIMIT, Limits
 from toril.sync_client import SyncClient

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from toril.adding import read_timeout_s
 from toril.cli.output import ANSWER_IS_NO
+from toril.declarations.spans import read_timeout_s
 from toril.runtime.calls.queues import count_workers
 from toril.sync_client import SyncClient
 

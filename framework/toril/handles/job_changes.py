@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from toril.adding import Span, read_span_ms
+from toril.declarations.spans import Span, read_span_ms
 from toril.errors import JobNotFound
 from toril.handles.needs import Sends, SendsSync
 from toril.runtime.call import Call

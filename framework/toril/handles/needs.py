@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeVar
 
-from toril.adding import Span
 from toril.clock import Clock
 from toril.declarations.pipeline import Pipeline
+from toril.declarations.spans import Span
 from toril.runtime.call import Call
 from toril.runtime.calls.jobs import Ending
 from toril.runtime.keys import QueueKeys

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from toril.adding import Instant, Span, read_instant_ms, read_span_ms
+from toril.adding import Instant, read_instant_ms
+from toril.declarations.spans import Span, read_span_ms
 from toril.declarations.units import Rate, parse_rate
 from toril.handles.needs import Sends
 from toril.runtime import many

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from toril.adding import Span, describe_failed_run
+from toril.adding import describe_failed_run
 from toril.declarations.flow import Flow
+from toril.declarations.spans import Span
 from toril.handles.job_handle import JobHandle
 from toril.handles.needs import Sends
 from toril.runtime.calls.jobs import Ending

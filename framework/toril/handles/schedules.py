@@ -13,12 +13,11 @@ from toril.adding import (
     EMPTY,
     AddOptions,
     Instant,
-    Span,
     read_instant_ms,
     read_priority,
-    read_span_ms,
 )
 from toril.declarations.names import find_named
+from toril.declarations.spans import Span, read_span_ms
 from toril.errors import AddError
 from toril.handles.needs import Sends, SendsSync
 from toril.runtime.call import Call

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from toril.adding import Span, read_result
+from toril.adding import read_result
+from toril.declarations.spans import Span
 from toril.errors import JobNotFound
 from toril.handles.job_changes import SyncJobChanges
 from toril.handles.job_family import SyncJobFamily

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from toril.adding import Instant, Span, read_span_ms
+from toril.adding import Instant
+from toril.declarations.spans import Span, read_span_ms
 from toril.declarations.units import Rate
 from toril.handles.needs import SendsSync
 from toril.handles.queue_changes import read_latest_ms, read_rate

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from toril.adding import Span, read_span_ms
+from toril.declarations.spans import Span, read_span_ms
 from toril.handles.needs import SendsSync
 from toril.runtime.calls.jobs import FoundJob, find_jobs
 from toril.runtime.calls.metrics import Metrics, read_metrics

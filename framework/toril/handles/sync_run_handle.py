@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from toril.adding import Span, describe_failed_run
+from toril.adding import describe_failed_run
 from toril.declarations.flow import Flow
+from toril.declarations.spans import Span
 from toril.handles.needs import SendsSync
 from toril.handles.sync_job_handle import SyncJobHandle
 from toril.runtime.calls.jobs import Ending

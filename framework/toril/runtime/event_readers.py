@@ -8,10 +8,12 @@ events of a queue; those that were trimmed before they were read are passed over
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Protocol, TypeVar
 
+from toril.declarations.spans import Span, read_timeout_s
 from toril.errors import RedisUnavailable
 from toril.runtime.call import Call
 from toril.runtime.calls.events import START, Event, read_events, read_last_event_id
@@ -56,11 +58,21 @@ class EventReader:
         if self.after is None:
             self.after = await self._sender.send(read_last_event_id(self._keys))
 
-    async def read(self, timeout_s: float = BLOCK_S) -> list[Event]:
-        """Gives the next events, at least one unless none comes in time or Redis is away.
+    async def read(self, timeout: Span | None = None) -> list[Event]:
+        """Gives the next events: at least one, unless none comes in time.
 
-        It waits 5 s at most. Raises RedisMisconfigured if Redis does not let it read.
+        Without a timeout it waits for as long as it takes. Raises RedisMisconfigured if Redis does
+        not let it read, ValueError for a timeout that is none.
         """
+        timeout_s = read_timeout_s(timeout)
+        deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            events = await self.read_once(deadline - time.monotonic())
+            if events or time.monotonic() >= deadline:
+                return events
+
+    async def read_once(self, timeout_s: float = BLOCK_S) -> list[Event]:
+        """Gives what comes within one wait, of 5 s at most; nothing as soon as Redis is away."""
         events = await self._fetch(timeout_s)
         if events:
             self.after = events[-1].id
@@ -97,8 +109,17 @@ class SyncEventReader:
         if self.after is None:
             self.after = self._sender.send(read_last_event_id(self._keys))
 
-    def read(self, timeout_s: float = BLOCK_S) -> list[Event]:
+    def read(self, timeout: Span | None = None) -> list[Event]:
         """Gives the next events; see `EventReader.read`."""
+        timeout_s = read_timeout_s(timeout)
+        deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            events = self.read_once(deadline - time.monotonic())
+            if events or time.monotonic() >= deadline:
+                return events
+
+    def read_once(self, timeout_s: float = BLOCK_S) -> list[Event]:
+        """Gives what comes within one wait; see `EventReader.read_once`."""
         events = self._fetch(timeout_s)
         if events:
             self.after = events[-1].id
@@ -122,7 +143,7 @@ class SyncEventReader:
 
 
 def _read_after(keys: QueueKeys, after: str | None, timeout_s: float) -> Call[list[Event]]:
-    return read_events(keys, after or START, block_ms=int(min(timeout_s, BLOCK_S) * 1000))
+    return read_events(keys, after or START, block_ms=math.ceil(min(timeout_s, BLOCK_S) * 1000))
 
 
 def _pause_s(timeout_s: float) -> float:

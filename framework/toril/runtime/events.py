@@ -139,7 +139,7 @@ class _Listener:
             self._is_listening.set_result(None)
             asked = time.monotonic()
             while self._waiting:
-                events = await self._reader.read()
+                events = await self._reader.read_once()
                 self._hear(events)
                 if not events or time.monotonic() - asked >= BLOCK_S:
                     asked = time.monotonic()
