@@ -6,7 +6,7 @@ how many jobs are gone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from toril.errors import JobNotFound, WrongState
@@ -149,16 +149,22 @@ def remove_family(keys: QueueKeys, job_id: str, *, with_children: bool = True) -
 
 
 def _remove_some_children(keys: QueueKeys, job_id: str) -> Steps[int]:
-    batch: ChildrenBatch = yield remove_children_batch(keys, job_id, only_pending=False)
-    if batch.locked:
-        raise WrongState(f"job {batch.locked!r}, below the one to remove, is active")
-    if batch.too_large:
-        below = yield from _remove_some_children(*_place_of(batch.too_large))
-        return batch.removed + below
+    """Removes children of the job, or of the first one below it that has few enough below."""
+    removed, way = 0, {keys.job(job_id)}
+    while True:
+        batch: ChildrenBatch = yield remove_children_batch(keys, job_id, only_pending=False)
+        if batch.locked:
+            raise WrongState(f"job {batch.locked!r}, below the one to remove, is active")
+        removed += batch.removed
+        if not batch.too_large:
+            break
+        _check_is_new(batch.too_large, way)
+        way.add(batch.too_large)
+        keys, job_id = _place_of(batch.too_large)
     # Of children that were not kept only the parent knows: they count as looked at.
     if not batch.looked_at:
         raise WrongState(f"job {job_id!r} of queue {keys.queue!r} has too many jobs in one row")
-    return batch.removed
+    return removed
 
 
 def remove_pending_children(keys: QueueKeys, job_id: str) -> Steps[int]:
@@ -166,19 +172,27 @@ def remove_pending_children(keys: QueueKeys, job_id: str) -> Steps[int]:
 
     Gives how many jobs went. A job that waited for them alone is released.
     """
-    removed, cursor = 0, 0
+    removed, place, cursor = 0, (keys, job_id), 0
+    # Above the one it is at: what has too many below it goes after these.
+    above: dict[str, tuple[tuple[QueueKeys, str], int]] = {}
     while True:
-        batch: ChildrenBatch = yield remove_children_batch(
-            keys, job_id, only_pending=True, cursor=cursor
-        )
+        batch: ChildrenBatch = yield remove_children_batch(*place, only_pending=True, cursor=cursor)
         removed += batch.removed
         cursor = batch.cursor
         if batch.too_large:
-            child = _place_of(batch.too_large)
-            removed += yield from remove_pending_children(*child)
-            removed += yield from _remove_if_there(remove_job(*child, with_children=False))
-        if batch.is_last:
-            return removed
+            _check_is_new(batch.too_large, above)
+            above[batch.too_large] = (place, cursor)
+            place, cursor = _place_of(batch.too_large), 0
+        elif batch.is_last:
+            if not above:
+                return removed
+            removed += yield from _remove_if_there(remove_job(*place, with_children=False))
+            _, (place, cursor) = above.popitem()
+
+
+def _check_is_new(job_key: str, way: Collection[str]) -> None:
+    if job_key in way:
+        raise WrongState(f"job {job_key!r} is below itself")
 
 
 def _remove_if_there(call: Call[int | None]) -> Steps[int]:
