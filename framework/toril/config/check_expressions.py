@@ -20,13 +20,18 @@ from toril.errors import TemplateError
 
 
 def check_misplaced(documents: Iterable[Document]) -> None:
-    """Reports expressions where none are evaluated."""
+    """Reports expressions where none are evaluated, and what was meant as one."""
     for document in documents:
         for path, part in document.misplaced.items():
             if not document.is_foreign(path):
                 message = "an expression cannot be used here"
                 hint = "they work in the data of a flow's steps; write $${{ for the text ${{"
                 document.add_inside("T402", path, part, message, hint=hint)
+        for path, part in document.undollared.items():
+            if not document.is_foreign(path):
+                written = part.text[part.offset : part.offset + part.width]
+                message = "this is text, no expression: the '$' is missing"
+                document.add_inside("T409", path, part, message, hint=f"write ${written}")
 
 
 def check_expressions(

@@ -76,4 +76,5 @@ CODES: dict[str, Code] = {
     "T406": _error("The secret reference cannot be resolved, or stands where none can."),
     "T407": _error("The expression names an input or a needed step that is not there."),
     "T408": _error("Results of needed steps are filled in by Toril's workers only."),
+    "T409": _warning("Text in `{{ }}` stays as it is; an expression is written `${{ }}`."),
 }

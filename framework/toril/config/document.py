@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ Path = tuple[str | int, ...]
 
 #: Below these keys of an entry the user's own data begins: `x-` means nothing there.
 _FREE_KEYS = frozenset({"data", "data_schema", "inputs", "with"})
+_undollared = re.compile(r"(?<!\$)\{\{\s*(?:inputs|needs)\b[^{}]*\}\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Document:
     foreign: set[Path] = field(default_factory=set)
     #: Expressions where none are evaluated.
     misplaced: dict[Path, Part] = field(default_factory=dict)
+    #: What would be an expression if a `$` stood before it.
+    undollared: dict[Path, Part] = field(default_factory=dict)
 
     def add(
         self, code: str, path: Path, message: str, *, hint: str | None = None, at_key: bool = False
@@ -175,6 +179,9 @@ class _Reader:
                 return value
         elif node.tag is not None and node.tag != "str":
             return self._read_tagged(node, node.tag, path)
+        if "{{" in text and takes_expressions(path) and (found := _undollared.search(text)):
+            width = found.end() - found.start()
+            self._document.undollared[path] = Part(text, found.start(), width)
         if "$" in text:
             text = self._fill_in(node, path)
         if text.startswith("secret://"):

@@ -107,6 +107,23 @@ def test_an_escaped_expression_is_text(load) -> None:
     assert step.data == {"id": "${{ '${{' }} not one }}"}
 
 
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("{{ inputs.id }}", ["T409"]),
+        ("a {{needs.load.result}} of ${{ inputs.id }}", ["T409"]),
+        ("Dear {{ customer }}", []),
+        ("{{ needsmore }} {{ 'inputs' }}", []),
+        ("$${{ inputs.id }}", []),
+        ("${{ inputs.id }}", []),
+    ],
+)
+def test_an_expression_without_its_dollar_is_told(load, text: str, codes: list[str]) -> None:
+    yaml = HEAD + f"""    steps: {{greet: {{job: greet, data: {{id: "{text}"}}}}}}"""
+
+    assert [code for _, _, code, _ in load.told(yaml)] == codes
+
+
 NAMES = st.sampled_from("abcdef")
 
 
