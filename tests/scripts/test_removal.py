@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from toril.declarations.job_type import KeepRule
 from toril.errors import JobNotFound, WrongState
+from toril.runtime import removal
 from toril.runtime.calls.add import add_jobs
 from toril.runtime.calls.claim import Owner
 from toril.runtime.calls.jobs import add_log, remove_job
@@ -27,6 +30,7 @@ from toril.runtime.calls.settle import settle_and_claim
 from toril.runtime.job import NewJob, ParentLink
 from toril.runtime.outcomes import Completed, Failed
 from toril.runtime.removal import remove_family
+from toril.runtime.states import JobState
 from toril.runtime.steps import walk
 
 NOW = 1_790_000_000_000
@@ -443,6 +447,29 @@ async def test_a_job_goes_whose_many_children_ended_and_were_not_kept(check, sen
     removed = await walk(remove_family(keys, "top"), sender.send)
 
     assert removed == 1
+
+
+@pytest.mark.parametrize("state", [JobState.WAITING, JobState.DELAYED])
+@pytest.mark.parametrize("way", ["drain", "clean"])
+async def test_others_who_add_faster_do_not_keep_it_from_its_end(sender, keys, state, way) -> None:
+    delay_ms, old, added = 1000 * (state is JobState.DELAYED), 2 * BATCH + 1, itertools.count()
+
+    async def add_some(count: int) -> None:
+        jobs = [job(f"j{next(added)}", delay_ms=delay_ms) for _ in range(count)]
+        await sender.send(add(*jobs)(keys))
+
+    async def send(call):
+        reply = await sender.send(call)
+        if call.script:
+            await add_some(2 * BATCH)
+        return reply
+
+    await add_some(old)
+
+    if way == "drain":
+        assert await walk(removal.drain(keys, delayed=True), send) == old
+    else:
+        assert len(await walk(removal.clean(keys, state, latest_ms=NOW), send)) == old
 
 
 async def test_a_running_child_stops_the_removal_of_all(check, prefix) -> None:

@@ -19,6 +19,7 @@ from toril.runtime.calls.removal import (
     ChildrenBatch,
     Obliterated,
     clean_batch,
+    count_place,
     delete_keys,
     drain_batch,
     find_keys,
@@ -50,19 +51,19 @@ def drain(
 ) -> Steps[int]:
     """Removes all jobs that wait, the delayed ones if asked; gives how many.
 
-    The next ticks of schedules stay. So do active and finished jobs, and parents that wait.
+    It looks at as many as there are when it begins with a state: others may add without end. The
+    next ticks of schedules stay. So do active and finished jobs, and parents that wait.
     """
     states = [JobState.WAITING, JobState.PRIORITIZED, *([JobState.DELAYED] if delayed else [])]
     removed = 0
     for place in (place for state in states for place in _PLACES[state]):
-        skip = 0
-        while True:
-            batch: Batch = yield drain_batch(keys, place, skip=skip)
+        skip, ahead = 0, (yield count_place(keys, place))
+        while ahead > 0:
+            batch: Batch = yield drain_batch(keys, place, skip=skip, size=min(BATCH, ahead))
             removed += batch.removed
             skip += batch.left
+            ahead = 0 if batch.is_last else ahead - batch.looked_at
             _tell(on_progress, removed)
-            if batch.is_last:
-                break
     return removed
 
 
@@ -76,22 +77,21 @@ def clean(
 ) -> Steps[list[str]]:
     """Removes jobs of a state to which nothing happened after `latest_ms`; gives their ids.
 
-    The oldest go first, at most `limit`. Active jobs go only if nobody holds their lock; the next
-    ticks of schedules stay.
+    The oldest go first, at most `limit`. It looks at as many as there are when it begins. Active
+    jobs go only if nobody holds their lock; the next ticks of schedules stay.
     """
     if state not in _PLACES:
         raise ValueError(f"expected a state that can be cleaned, got {state.value!r}")
     removed: list[str] = []
     for place in _PLACES[state]:
-        skip = 0
-        while limit is None or len(removed) < limit:
-            size = BATCH if limit is None else min(BATCH, limit - len(removed))
+        skip, ahead = 0, (yield count_place(keys, place))
+        while ahead > 0 and (limit is None or len(removed) < limit):
+            size = min(BATCH, ahead, ahead if limit is None else limit - len(removed))
             batch: Batch = yield clean_batch(keys, place, latest_ms=latest_ms, skip=skip, size=size)
             removed += batch.ids
             skip += batch.left
+            ahead = 0 if batch.is_last else ahead - batch.looked_at
             _tell(on_progress, len(removed))
-            if batch.is_last:
-                break
     return removed
 
 

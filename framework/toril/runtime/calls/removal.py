@@ -12,6 +12,8 @@ from toril.runtime.keys import QueueKeys
 #: Jobs that one call looks at.
 BATCH = 200
 
+_LISTS = ("wait", "paused", "active")
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -25,6 +27,12 @@ class Batch:
     left: int
     #: Whether nothing is left to look at.
     is_last: bool
+
+
+def count_place(keys: QueueKeys, state: str) -> Call[int]:
+    """Counts what a state's key holds, by the key's name: as much is to be looked at."""
+    name = "LLEN" if state in _LISTS else "ZCARD"
+    return Call(None, (), (name, keys.base + state), int)
 
 
 def drain_batch(keys: QueueKeys, state: str, *, skip: int, size: int = BATCH) -> Call[Batch]:
