@@ -91,7 +91,8 @@ def list_jobs(queue: str, state: str, limit: int, skip: int, as_json: bool) -> N
     ]
     when = "finished" if wanted in (JobState.COMPLETED, JobState.FAILED) else "added"
     heads = ("id", "name", "attempts", when, "error")
-    print_table(heads, rows, empty=f"no job of {queue!r} is {state}")
+    empty = f"no job of {queue!r} is {state}"
+    print_table(heads, rows, empty=empty, expendable=("attempts", when))
 
 
 @job.command("retry", short_help="Run a finished job again, or all of a queue.")

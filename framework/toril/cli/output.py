@@ -68,10 +68,17 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    empty: str,
+    expendable: Sequence[str] = (),
+) -> None:
     """Prints rows under column heads, right-aligning numbers; `empty` when there is none.
 
-    Long cells fold to the terminal's width; in a pipe nothing is folded or coloured.
+    Long cells fold to the terminal's width; where it is too narrow for that, columns that are
+    `expendable` are left out, the first ones first. In a pipe nothing is folded, coloured or gone.
     """
     texts = [[_format_cell(cell) for cell in row] for row in rows]
     if not texts:
@@ -79,7 +86,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
         return
     from toril.cli.tables import show_table
 
-    show_table(columns, texts)
+    show_table(columns, texts, expendable)
 
 
 def make_printable(text: str) -> str:

@@ -53,7 +53,8 @@ def list_schedules(as_json: bool) -> None:
         for s in shapes
     ]
     heads = ("schedule", "ticks by", "adds", "next", "last", "ticks")
-    print_table(heads, rows, empty="no schedule is declared")
+    empty = "no schedule is declared"
+    print_table(heads, rows, empty=empty, expendable=("ticks", "last", "adds"))
 
 
 @schedule.command("next", short_help="Show the next ticks.")

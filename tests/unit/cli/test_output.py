@@ -80,3 +80,18 @@ def test_json_is_utf_8_and_strict(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_a_row_shows_one_line_of_a_text(text: str | None, shown: str | None) -> None:
     assert cut_text(text) == shown
+
+
+@pytest.mark.usefixtures("narrow_terminal")
+def test_expendable_columns_are_left_out_where_there_is_no_room(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    heads, rows = ("id", "name", "added", "tries"), [("a-1", "sync", "2026-11-24", "7")]
+
+    print_table(heads, rows, empty="", expendable=("tries", "added"))
+    print_table(heads[:2], [("a-1", "sync")], empty="", expendable=("name",))
+    print_table(("id", "tries"), [("0123456789-0123456789", "7")], empty="", expendable=("tries",))
+
+    assert capsys.readouterr().out == (
+        "id   name\na-1  sync\nid   name\na-1  sync\nid\n0123456789-0123456789\n"
+    )
