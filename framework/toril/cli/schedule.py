@@ -1,8 +1,8 @@
-"""`toril schedule`: the declared schedules, and the ticks ahead."""
+"""`toril schedule`: the schedules, and the ticks ahead of those that are declared."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -13,6 +13,7 @@ from toril.cli.options import directory_option, format_option
 from toril.cli.output import print_json, print_table
 from toril.declarations.instants import format_instant
 from toril.declarations.names import find_named
+from toril.declarations.pipeline import Pipeline
 from toril.declarations.schedule import Schedule
 from toril.declarations.ticks import merge_ticks
 from toril.declarations.units import format_duration
@@ -26,34 +27,33 @@ def schedule() -> None:
     """Lists schedules and their next ticks."""
 
 
-@schedule.command("list", short_help="List the declared schedules.")
+@schedule.command("list", short_help="List the schedules.")
 @directory_option
 @format_option
 def list_schedules(as_json: bool) -> None:
-    """Lists the declared schedules: when each ticks next, when it last did, how often so far.
+    """Lists the schedules: when each ticks next, when it last did, how often so far.
 
-    A schedule starts to tick when `toril run` has put it into Redis; before that it has no next.
+    A declared one starts to tick when `toril run` has put it into Redis; before that it has no
+    next. Those that others made in the declared queues follow, as not declared.
     """
     with open_client() as client:
-        records = read_records(client)
+        found = read_all_records(client)
         declared = client.pipeline.schedules
+        records = choose_declared(client.pipeline, found)
+    ours = {(record.queue, record.id) for record in records.values()}
+    others = [record for record in found if (record.queue, record.id) not in ours]
     shapes = [describe_schedule(one, records.get(name)) for name, one in declared.items()]
+    shapes += [describe_record(record) for record in others]
     if as_json:
         print_json({"schedules": shapes})
         return
+    rhythms = [*map(format_rhythm, declared.values()), *map(format_stored_rhythm, others)]
     rows = [
-        (
-            s["name"],
-            format_rhythm(declared[s["name"]]),
-            s["target"],
-            s["next"],
-            s["last"],
-            s["ticks"],
-        )
-        for s in shapes
+        (s["name"], rhythm, s["declared"], s["target"], s["next"], s["last"], s["ticks"])
+        for s, rhythm in zip(shapes, rhythms, strict=True)
     ]
-    heads = ("schedule", "ticks by", "adds", "next", "last", "ticks")
-    empty = "no schedule is declared"
+    heads = ("schedule", "ticks by", "declared", "adds", "next", "last", "ticks")
+    empty = "there is no schedule"
     print_table(heads, rows, empty=empty, expendable=("ticks", "last", "adds"))
 
 
@@ -88,25 +88,50 @@ def show_next(name: str | None, count: int, as_json: bool) -> None:
 
 def read_records(client: SyncClient) -> Mapping[str, ScheduleRecord]:
     """Reads what Redis holds of the declared schedules, by name."""
-    pipeline = client.pipeline
-    queues = {pipeline.queue_of_schedule(one).name for one in pipeline.schedules.values()}
-    found = [
-        record for name in sorted(queues) for record in client.send(list_records(client.keys(name)))
+    return choose_declared(client.pipeline, read_all_records(client))
+
+
+def read_all_records(client: SyncClient) -> list[ScheduleRecord]:
+    """Reads the schedules in all declared queues, whoever made them."""
+    return [
+        record
+        for name in sorted(client.pipeline.queues)
+        for record in client.send(list_records(client.keys(name)))
     ]
+
+
+def choose_declared(
+    pipeline: Pipeline, found: Sequence[ScheduleRecord]
+) -> Mapping[str, ScheduleRecord]:
+    """Gives what belongs to the declared schedules, by name."""
     return {
         record.id: record
         for record in found
-        if record.owner == pipeline.project and record.id in pipeline.schedules
+        if record.owner == pipeline.project
+        and record.id in pipeline.schedules
+        and record.queue == pipeline.queue_of_schedule(pipeline.schedules[record.id]).name
     }
 
 
 def describe_schedule(declared: Schedule, record: ScheduleRecord | None) -> dict[str, Any]:
     """Gives a schedule's facts by the names that others build on."""
+    return _describe(declared.name, format_target(declared), record, is_declared=True)
+
+
+def describe_record(record: ScheduleRecord) -> dict[str, Any]:
+    """Gives the facts of a schedule that is not declared; its target is the jobs' name."""
+    return _describe(record.id, record.name, record, is_declared=False)
+
+
+def _describe(
+    name: str, target: str, record: ScheduleRecord | None, *, is_declared: bool
+) -> dict[str, Any]:
     next_ms = record.next_ms if record is not None and record.is_pending else None
     last_ms = record.last_ms if record is not None else None
     return {
-        "name": declared.name,
-        "target": format_target(declared),
+        "name": name,
+        "declared": is_declared,
+        "target": target,
         "next": None if next_ms is None else format_instant(next_ms),
         "last": None if last_ms is None else format_instant(last_ms),
         "paused": False,
@@ -126,3 +151,10 @@ def format_rhythm(declared: Schedule) -> str:
     if declared.at_ms is not None:
         return f"at {format_instant(declared.at_ms)}"
     return f"{declared.cron} {declared.timezone}"
+
+
+def format_stored_rhythm(record: ScheduleRecord) -> str:
+    """Writes when a schedule ticks that is only stored."""
+    if record.every_ms is not None:
+        return f"every {format_duration(record.every_ms)}"
+    return " ".join(filter(None, (record.cron, record.timezone))) or "-"

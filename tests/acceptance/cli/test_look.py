@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from toril.sync_client import SyncClient
+
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
@@ -172,6 +174,7 @@ def test_schedules_are_listed_before_and_after_they_tick(shop: Any) -> None:
 
     assert before[0] == {
         "name": "nightly",
+        "declared": True,
         "target": "sync",
         "next": None,
         "last": None,
@@ -183,6 +186,26 @@ def test_schedules_are_listed_before_and_after_they_tick(shop: Any) -> None:
     assert after["often"]["target"] == "flow evening"
     assert ISO.fullmatch(after["often"]["last"])
     assert after["often"]["ticks"] == 1
+
+
+def test_schedules_that_others_made_are_listed_as_not_declared(shop: Any) -> None:
+    with SyncClient.from_config(shop.root) as client:
+        client.schedules("orders").upsert("mine", "sync", {}, every="2h")
+        client.schedules("mails").upsert("nightly", "mail", {}, cron="0 3 * * *", timezone="UTC")
+
+    listed = shop.json("schedule", "list")["schedules"]
+    rows = shop.toril("schedule", "list").stdout.splitlines()
+
+    assert [(one["name"], one["declared"], one["target"]) for one in listed] == [
+        ("nightly", True, "sync"),
+        ("often", True, "flow evening"),
+        ("nightly", False, "mail"),
+        ("mine", False, "sync"),
+    ]
+    assert [row.split()[:4] for row in rows[3:]] == [
+        ["nightly", "0", "3", "*"],
+        ["mine", "every", "2h", "no"],
+    ]
 
 
 def test_the_next_ticks_come_in_order(shop: Any) -> None:
