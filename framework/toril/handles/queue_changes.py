@@ -9,6 +9,7 @@ from toril.handles.needs import Sends
 from toril.runtime import many
 from toril.runtime.calls import deduplication, limits, queues
 from toril.runtime.keys import QueueKeys
+from toril.runtime.progress import Progress
 from toril.runtime.states import parse_state
 from toril.runtime.steps import walk
 
@@ -62,7 +63,7 @@ class QueueChanges:
         """Frees a deduplication id, whoever holds it; gives False if it was free."""
         return await self._client.send(deduplication.release(self._keys, deduplication_id))
 
-    async def promote_jobs(self, *, on_progress: many.Progress | None = None) -> int:
+    async def promote_jobs(self, *, on_progress: Progress | None = None) -> int:
         """Makes all its delayed jobs due now; gives how many."""
         steps = many.promote_all(self._keys, on_progress=on_progress)
         return await walk(steps, self._client.send)
@@ -74,7 +75,7 @@ class QueueChanges:
         finished_by: Instant | None = None,
         limit: int | None = None,
         fresh_attempts: bool = True,
-        on_progress: many.Progress | None = None,
+        on_progress: Progress | None = None,
     ) -> many.RetriedJobs:
         """Runs its failed, or completed, jobs again, the oldest first; gives how many.
 

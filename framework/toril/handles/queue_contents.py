@@ -18,7 +18,8 @@ from toril.runtime.calls.queues import (
     read_counts,
 )
 from toril.runtime.keys import QueueKeys
-from toril.runtime.removal import Progress, clean, drain, obliterate
+from toril.runtime.progress import Progress
+from toril.runtime.removal import clean, drain, obliterate
 from toril.runtime.states import parse_state
 from toril.runtime.steps import walk
 

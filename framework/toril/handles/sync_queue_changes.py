@@ -10,6 +10,7 @@ from toril.handles.queue_changes import read_latest_ms, read_rate
 from toril.runtime import many
 from toril.runtime.calls import deduplication, limits, queues
 from toril.runtime.keys import QueueKeys
+from toril.runtime.progress import Progress
 from toril.runtime.states import parse_state
 from toril.runtime.steps import walk_sync
 
@@ -59,7 +60,7 @@ class SyncQueueChanges:
         """Frees a deduplication id, whoever holds it; gives False if it was free."""
         return self._client.send(deduplication.release(self._keys, deduplication_id))
 
-    def promote_jobs(self, *, on_progress: many.Progress | None = None) -> int:
+    def promote_jobs(self, *, on_progress: Progress | None = None) -> int:
         """Makes all its delayed jobs due now; gives how many."""
         steps = many.promote_all(self._keys, on_progress=on_progress)
         return walk_sync(steps, self._client.send)
@@ -71,7 +72,7 @@ class SyncQueueChanges:
         finished_by: Instant | None = None,
         limit: int | None = None,
         fresh_attempts: bool = True,
-        on_progress: many.Progress | None = None,
+        on_progress: Progress | None = None,
     ) -> many.RetriedJobs:
         """Runs its failed, or completed, jobs again, the oldest first; gives how many.
 

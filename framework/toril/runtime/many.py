@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from toril.clock import Clock
@@ -15,10 +14,9 @@ from toril.runtime.calls.many import (
     retry_many,
 )
 from toril.runtime.keys import QueueKeys
+from toril.runtime.progress import Progress, tell
 from toril.runtime.states import JobState
 from toril.runtime.steps import Steps
-
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +34,10 @@ def promote_all(keys: QueueKeys, *, on_progress: Progress | None = None) -> Step
     promoted = batch.count
     # Others may be delayed meanwhile, without end.
     for _ in range(-(-batch.left // BATCH)):
-        _tell(on_progress, promoted)
+        tell(on_progress, promoted)
         batch = yield promote_many(keys)
         promoted += batch.count
-    _tell(on_progress, promoted)
+    tell(on_progress, promoted)
     return promoted
 
 
@@ -73,12 +71,7 @@ def retry_all(
         )
         retried += batch.retried
         refused += batch.refused
-        _tell(on_progress, retried)
+        tell(on_progress, retried)
         if batch.looked_at < count:
             break
     return RetriedJobs(retried, refused)
-
-
-def _tell(on_progress: Progress | None, moved: int) -> None:
-    if on_progress is not None:
-        on_progress(moved)

@@ -6,7 +6,7 @@ how many jobs are gone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Final
 
 from toril.errors import JobNotFound, WrongState
@@ -27,10 +27,9 @@ from toril.runtime.calls.removal import (
     remove_children_batch,
 )
 from toril.runtime.keys import QueueKeys, parse_job_key
+from toril.runtime.progress import Progress, tell
 from toril.runtime.states import JobState
 from toril.runtime.steps import Steps
-
-Progress = Callable[[int], None]
 
 #: The keys that hold jobs of a state, BullMQ v5's too.
 _PLACES: Final = {
@@ -63,7 +62,7 @@ def drain(
             removed += batch.removed
             skip += batch.left
             ahead = 0 if batch.is_last else ahead - batch.looked_at
-            _tell(on_progress, removed)
+            tell(on_progress, removed)
     return removed
 
 
@@ -91,7 +90,7 @@ def clean(
             removed += batch.ids
             skip += batch.left
             ahead = 0 if batch.is_last else ahead - batch.looked_at
-            _tell(on_progress, len(removed))
+            tell(on_progress, len(removed))
     return removed
 
 
@@ -113,7 +112,7 @@ def obliterate(
                 yield resume(keys)
             raise
         removed += batch.removed
-        _tell(on_progress, removed)
+        tell(on_progress, removed)
         if batch.is_last:
             break
     yield from _delete_leftovers(keys)
@@ -205,8 +204,3 @@ def _remove_if_there(call: Call[int | None]) -> Steps[int]:
 def _place_of(job_key: str) -> tuple[QueueKeys, str]:
     prefix, queue, job_id = parse_job_key(job_key)
     return QueueKeys(prefix, queue), job_id
-
-
-def _tell(on_progress: Progress | None, removed: int) -> None:
-    if on_progress is not None:
-        on_progress(removed)
