@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from toril.cli.connect import find_queue, open_client
-from toril.cli.options import directory_option, format_option
-from toril.cli.output import print_json
+from toril.cli.options import directory_option, format_option, queue_argument
+from toril.cli.output import format_jobs, print_json
 from toril.cli.progress import showing_progress
 from toril.declarations.units import parse_duration_ms
 from toril.runtime.calls.queues import Counts
@@ -25,11 +25,6 @@ STATES = [state.value for state in CLEANABLE]
 def yes_option(command: F) -> F:
     """Adds `--yes`, without which the command asks."""
     return click.option("--yes", is_flag=True, help="Do not ask.")(command)
-
-
-def queue_argument(command: F) -> F:
-    """Adds the argument `QUEUE`."""
-    return click.argument("name", metavar="QUEUE")(command)
 
 
 def _check_age(_ctx: click.Context, _param: click.Parameter, text: str) -> str:
@@ -54,7 +49,7 @@ def drain(name: str, delayed: bool, yes: bool, as_json: bool) -> None:
     with open_client() as client:
         counts = _count(client, name)
         jobs = counts.waiting + counts.prioritized + (counts.delayed if delayed else 0)
-        _ask(f"remove {_format_jobs(jobs)} waiting in {name}?", yes=yes)
+        _ask(f"remove {format_jobs(jobs)} waiting in {name}?", yes=yes)
         with showing_progress(f"draining {name}", jobs) as tell:
             removed = client.queue(name).drain(delayed=delayed, on_progress=tell)
     _answer(name, removed, as_json=as_json)
@@ -92,7 +87,7 @@ def clean(
         jobs = getattr(_count(client, name), state)
         jobs = jobs if limit is None else min(jobs, limit)
         age = "" if parse_duration_ms(older_than) == 0 else f", older than {older_than}"
-        _ask(f"remove up to {_format_jobs(jobs, state)} of {name}{age}?", yes=yes)
+        _ask(f"remove up to {format_jobs(jobs, state)} of {name}{age}?", yes=yes)
         with showing_progress(f"cleaning {name}", jobs) as tell:
             removed = client.queue(name).clean(
                 state, older_than=older_than, limit=limit, on_progress=tell
@@ -118,7 +113,7 @@ def obliterate(name: str, force: bool, yes: bool, as_json: bool) -> None:
             counts.waiting + counts.prioritized + counts.delayed + counts.active
             + counts.waiting_children + counts.completed + counts.failed
         )  # fmt: skip
-        _ask(f"remove {name} with {_format_jobs(jobs)} and its schedules?", yes=yes)
+        _ask(f"remove {name} with {format_jobs(jobs)} and its schedules?", yes=yes)
         with showing_progress(f"obliterating {name}", jobs) as tell:
             removed = client.queue(name).obliterate(force=force, on_progress=tell)
     _answer(name, removed, as_json=as_json)
@@ -140,8 +135,4 @@ def _answer(name: str, removed: int, *, as_json: bool) -> None:
     if as_json:
         print_json({"queue": name, "removed": removed})
     else:
-        click.echo(f"removed {_format_jobs(removed)} of {name}")
-
-
-def _format_jobs(count: int, state: str = "") -> str:
-    return " ".join(filter(None, [str(count), state, "job" if count == 1 else "jobs"]))
+        click.echo(f"removed {format_jobs(removed)} of {name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from toril.cli.connect import find_queue, open_client
-from toril.cli.options import directory_option, format_option
+from toril.cli.options import directory_option, format_option, queue_argument
 from toril.cli.output import print_json
 from toril.declarations.spans import read_span_ms
 from toril.declarations.units import Rate, format_duration, format_rate, parse_rate
@@ -45,7 +45,7 @@ def _check_span(_ctx: click.Context, _param: click.Parameter, text: str | None) 
 
 
 @click.command("limit", short_help="Show or set what a queue allows at once and per time.")
-@click.argument("name", metavar="QUEUE")
+@queue_argument
 @click.option(
     "--max-active",
     metavar="N",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from toril.cli.connect import find_queue, open_client
-from toril.cli.output import print_json
+from toril.cli.output import format_jobs, print_json
 from toril.cli.progress import showing_progress
 
 
@@ -19,10 +19,10 @@ def retry_all(place: tuple[str, ...], state: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"queue": name, "retried": done.retried, "refused": done.refused})
         return
-    click.echo(f"retried {_count(done.retried)} of {name}")
+    click.echo(f"retried {format_jobs(done.retried)} of {name}")
     if done.refused:
         click.echo(
-            f"{_count(done.refused)} left {state}: "
+            f"{format_jobs(done.refused)} left {state}: "
             "jobs of other queues that failed them have to be retried first"
         )
 
@@ -37,14 +37,10 @@ def promote_all(place: tuple[str, ...], *, as_json: bool) -> None:
     if as_json:
         print_json({"queue": name, "promoted": promoted})
     else:
-        click.echo(f"promoted {_count(promoted)} of {name}")
+        click.echo(f"promoted {format_jobs(promoted)} of {name}")
 
 
 def _read_queue(place: tuple[str, ...]) -> str:
     if len(place) != 1:
         raise click.UsageError(f"expected QUEUE alone with --all, got {len(place)} words")
     return place[0]
-
-
-def _count(jobs: int) -> str:
-    return "1 job" if jobs == 1 else f"{jobs} jobs"

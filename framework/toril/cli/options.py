@@ -13,6 +13,11 @@ DEFAULT_DIRECTORY = Path("pipelines")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def queue_argument(command: F) -> F:
+    """Adds the argument `QUEUE`; the command is given `name`."""
+    return click.argument("name", metavar="QUEUE")(command)
+
+
 def directory_option(command: F) -> F:
     """Adds `-C DIR`, before or after the command's name; `find_directory` reads it."""
     return click.option(

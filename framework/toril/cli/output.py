@@ -89,6 +89,11 @@ def print_table(
     show_table(columns, texts, expendable)
 
 
+def format_jobs(count: int, state: str = "") -> str:
+    """Writes how many jobs there are, of a state if one is given."""
+    return " ".join(filter(None, [str(count), state, "job" if count == 1 else "jobs"]))
+
+
 def make_printable(text: str) -> str:
     """Replaces control characters, which a job's data may hold to play with the terminal."""
     if text.isprintable():

@@ -8,7 +8,7 @@ from toril.cli.connect import find_queue, open_client
 from toril.cli.emptying import clean, drain, obliterate
 from toril.cli.groups import NounGroup
 from toril.cli.limit import limit
-from toril.cli.options import directory_option, format_option
+from toril.cli.options import directory_option, format_option, queue_argument
 from toril.cli.output import print_json, print_table
 from toril.cli.status import read_status
 from toril.declarations.units import format_duration
@@ -63,7 +63,7 @@ def list_queues(as_json: bool) -> None:
 
 
 @queue.command("pause", short_help="Stop the claiming of a queue's jobs.")
-@click.argument("name", metavar="QUEUE")
+@queue_argument
 @directory_option
 @format_option
 def pause(name: str, as_json: bool) -> None:
@@ -75,7 +75,7 @@ def pause(name: str, as_json: bool) -> None:
 
 
 @queue.command("resume", short_help="Let a paused queue's jobs be claimed again.")
-@click.argument("name", metavar="QUEUE")
+@queue_argument
 @directory_option
 @format_option
 def resume(name: str, as_json: bool) -> None:

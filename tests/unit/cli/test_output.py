@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from toril.cli import tables
-from toril.cli.output import cut_text, make_printable, print_json, print_table
+from toril.cli.output import cut_text, format_jobs, make_printable, print_json, print_table
 
 
 @pytest.fixture
@@ -95,3 +95,16 @@ def test_expendable_columns_are_left_out_where_there_is_no_room(
     assert capsys.readouterr().out == (
         "id   name\na-1  sync\nid   name\na-1  sync\nid\n0123456789-0123456789\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("count", "state", "expected"),
+    [
+        (0, "", "0 jobs"),
+        (1, "", "1 job"),
+        (1, "failed", "1 failed job"),
+        (2, "failed", "2 failed jobs"),
+    ],
+)
+def test_jobs_are_counted_in_words(count: int, state: str, expected: str) -> None:
+    assert format_jobs(count, state) == expected
