@@ -291,7 +291,8 @@ async def test_an_idle_worker_uses_next_to_no_cpu(rig, wait_until):
 
     await wait_until(lambda: time.monotonic() - began > 1, within="3s", every=0.2)
 
-    assert time.process_time() - cpu < 0.05
+    # A busy machine makes the same work dearer; a loop that spins takes all of the second.
+    assert time.process_time() - cpu < 0.15
 
 
 async def seen(count, expected):

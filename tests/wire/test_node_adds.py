@@ -32,7 +32,7 @@ async def test_node_reads_result_progress_and_logs(node, toril_run):
     assert job["finishedOn"] >= job["processedOn"] >= job["timestamp"]
 
 
-async def test_node_hears_the_events_in_order(node, toril_run):
+async def test_node_hears_the_events_in_order(node, toril_run, wait_until):
     await node.run(
         """
         kept.heard = [];
@@ -44,7 +44,11 @@ async def test_node_hears_the_events_in_order(node, toril_run):
     )
     async with toril_run():
         job_id, _ = await node.run(ADD_AND_WAIT, name="echo", data={"a": 1}, opts={})
-        await asyncio.sleep(0.1)
+
+        async def has_heard_all():
+            return await node.run("return kept.heard.some(([name]) => name === 'drained')")
+
+        await wait_until(has_heard_all, within="3s", every=0.02)
     heard = await node.run("return kept.heard")
 
     of_job = [(name, fields) for name, fields in heard if fields.get("jobId") == job_id]
