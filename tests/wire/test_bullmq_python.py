@@ -166,7 +166,13 @@ async def test_a_step_of_torils_run_is_worked_by_bullmq_python(
 
 
 async def test_both_work_one_queue_and_each_job_once(
-    queue: Any, work: Any, client: Client, toril_run: Any, redis: Redis, prefix: str
+    queue: Any,
+    work: Any,
+    client: Client,
+    toril_run: Any,
+    redis: Redis,
+    prefix: str,
+    wait_until: Any,
 ) -> None:
     by_python: list[str] = []
 
@@ -175,9 +181,14 @@ async def test_both_work_one_queue_and_each_job_once(
         await asyncio.sleep(0.002)
         return "python"
 
+    async def both_wait() -> bool:
+        blocked = [one for one in await redis.client_list() if one["cmd"] == "bzpopmin"]
+        return len(blocked) >= 2
+
     orders, keys = queue("orders"), QueueKeys(prefix, "orders")
     async with toril_run():
         work("orders", note)
+        await wait_until(both_wait, within="10s")
         ours = await client.add_many("echo", [{"n": n} for n in range(150)])
         theirs = await orders.addBulk(
             [{"name": "echo", "data": {"n": n}, "opts": {}} for n in range(150)]
