@@ -39,6 +39,9 @@ lock: venv ## Renew requirements.txt from pyproject.toml (UPGRADE=--upgrade for 
 		--no-emit-index-url --custom-compile-command 'make lock' $(UPGRADE) \
 		--extra dev --extra fast --output-file requirements.txt pyproject.toml
 
+docs: venv ## Write docs/language.md from the schemas
+	$(BIN)/python .ci/write_language.py
+
 map: ## Print the tree of modules with what lives in each
 	@$(PYTHON) .ci/print_map.py framework/toril
 
@@ -85,4 +88,4 @@ node:
 	@cd $* && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-.PHONY: help run test check lint format types imports lock map board bench clean venv node
+.PHONY: help run test check lint format types imports lock docs map board bench clean venv node
