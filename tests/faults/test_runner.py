@@ -271,6 +271,25 @@ def test_redis_away_is_survived_and_said_once_a_second_at_most(
     assert pipeline.counts().completed == 3
 
 
+def test_a_runner_of_many_processes_says_once_that_redis_is_back(
+    make_pipeline: MakePipeline, block_until: BlockUntil
+) -> None:
+    pipeline = make_pipeline(external=True)
+    run = pipeline.run("--processes", "2")
+    block_until(lambda: len(run.events("worker_started")) == 2, "10s")
+
+    pipeline.handle.kill()
+    run.wait_for("redis_unavailable", 1)
+    pipeline.handle.open()
+    run.wait_for("redis_available", 1)
+    [job] = pipeline.add({"sleep": 0})
+    block_until(lambda: pipeline.history("start")[job] == 1, "10s")
+    run.send(signal.SIGTERM)
+
+    assert run.end() == 0
+    assert len(run.events("redis_available")) == 1
+
+
 def test_sigterm_to_a_worker_alone_lets_its_jobs_finish(
     make_pipeline: MakePipeline, block_until: BlockUntil
 ) -> None:
