@@ -20,7 +20,7 @@ from toril.declarations.pipeline import Pipeline
 from toril.declarations.spans import Span, read_span_ms
 from toril.declarations.units import format_duration
 from toril.errors import AddError, InvalidData, JobFailed, PayloadTooLarge
-from toril.runtime.calls.add import MAX_PRIORITY
+from toril.runtime.calls.add import MAX_PRIORITY, Added
 from toril.runtime.calls.deduplication import check_deduplication
 from toril.runtime.calls.jobs import Ending
 from toril.runtime.codec import (
@@ -35,6 +35,7 @@ from toril.runtime.job import NewJob
 from toril.runtime.job_options import build_opts
 from toril.runtime.runs import RunView
 from toril.runtime.states import JobState
+from toril.runtime.unique import UniqueRule
 
 #: What one script call takes, so that it does not keep the server from others for long.
 CHUNK_JOBS = 1_000
@@ -117,6 +118,8 @@ class _Mould:
     max_payload: int
     schema: DataSchema | None
     priority: int
+    is_lifo: bool
+    unique: UniqueRule | None
     opts: Mapping[str, Any]
 
 
@@ -136,16 +139,17 @@ class JobBuilder:
         priority = read_priority(options, mould.priority)
         if options.lifo:
             _check_lifo(job_type, delay_ms=delay_ms, priority=priority)
+        encoded = _encode(mould, data, options.id)
         return NewJob(
             queue=mould.queue,
             id=generate_job_id(now_ms) if options.id is None else options.id,
             name=job_type,
-            data=_encode(mould, data, options.id),
-            opts=_complete_opts(mould, options),
+            data=encoded,
+            opts=_complete_opts(mould, options, encoded),
             timestamp_ms=now_ms,
             delay_ms=delay_ms,
             priority=priority,
-            lifo=options.lifo,
+            lifo=options.lifo or (mould.is_lifo and not delay_ms and not priority),
             is_id_new=options.id is None,
         )
 
@@ -194,14 +198,19 @@ class JobBuilder:
             max_payload=self._pipeline.queues[job_type.queue].max_payload,
             schema=None if schema is None else DataSchema(schema, what=f"data of job {name!r}"),
             priority=job_type.priority,
+            is_lifo=job_type.order == "lifo",
+            unique=None if job_type.unique is None else UniqueRule(name, job_type.unique),
             opts=build_opts(job_type),
         )
 
 
-def _complete_opts(mould: _Mould, options: AddOptions) -> Mapping[str, Any]:
-    if options.deduplicate is None:
-        return mould.opts
-    return {**mould.opts, "deduplication": options.deduplicate.to_opts()}
+def _complete_opts(mould: _Mould, options: AddOptions, data: bytes) -> Mapping[str, Any]:
+    """Adds the deduplication: the one that is wished, else what the job type is unique by."""
+    if options.deduplicate is not None:
+        rule: dict[str, Any] | None = options.deduplicate.to_opts()
+    else:
+        rule = None if mould.unique is None else mould.unique.deduplicate(decode_json(data))
+    return mould.opts if rule is None else {**mould.opts, "deduplication": rule}
 
 
 def _encode(mould: _Mould, data: Any, job_id: str | None) -> bytes:
@@ -286,6 +295,11 @@ def read_priority(options: AddOptions, declared: int) -> int:
     if type(priority) is not int or not 0 <= priority <= MAX_PRIORITY:
         raise AddError(f"expected a priority from 0 to {MAX_PRIORITY}, got {priority!r}")
     return priority
+
+
+def list_created(jobs: Sequence[NewJob], added: Sequence[Added]) -> list[NewJob]:
+    """Gives the jobs that were stored, rather than found or kept out."""
+    return [job for job, one in zip(jobs, added, strict=True) if one.created]
 
 
 def cut_into_chunks(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:

@@ -17,6 +17,7 @@ from toril.adding import (
     Instant,
     JobBuilder,
     cut_into_chunks,
+    list_created,
 )
 from toril.clock import Clock, SystemClock
 from toril.declarations.pipeline import Pipeline
@@ -158,14 +159,20 @@ class Client:
     async def add_many(self, job_type: str, rows: Iterable[Any]) -> list[JobHandle]:
         """Adds a job for each row of data, a thousand in a round trip.
 
-        All rows are checked before the first is stored.
+        All rows are checked before the first is stored. The handle of a row that was kept out is
+        that of the job which stands for it, with `created` False.
         """
         now_ms = self.clock.now_ms()
         jobs = [self._builder.build(job_type, row, now_ms=now_ms) for row in rows]
+        handles = []
         for chunk in cut_into_chunks(jobs):
-            await self._store(chunk)
-            tell_added(self._observers, chunk)
-        return [JobHandle(self, job.queue, job.id, created=True) for job in jobs]
+            added = await self._store(chunk)
+            tell_added(self._observers, list_created(chunk, added))
+            handles += [
+                JobHandle(self, job.queue, one.id, created=one.created)
+                for job, one in zip(chunk, added, strict=True)
+            ]
+        return handles
 
     async def add_tree(self, tree: Tree, *, parent: JobRef | None = None) -> AddedTree[JobHandle]:
         """Adds a job with the jobs it waits for, all or none of them.

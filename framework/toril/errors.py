@@ -24,6 +24,8 @@ TorilError
 
 JobSignal                       raised by processors to say how the run ended
 ├── Unrecoverable               fail now, no retry
+│   ├── Expired                 the job was not started in time (`expires_in`)
+│   └── DeadlineExceeded        the job had not ended in time (`deadline`)
 ├── RateLimited                 back to waiting, no attempt spent, queue limited for a while
 ├── Delay                       run again at a given time, no attempt spent
 ├── WaitForChildren             run again when the children are done, no attempt spent
@@ -143,6 +145,14 @@ class JobSignal(Exception):
 
 class Unrecoverable(JobSignal):
     """Fails the job now, whatever attempts are left."""
+
+
+class Expired(Unrecoverable):
+    """The job was not started within its `expires_in`; it never ran."""
+
+
+class DeadlineExceeded(Unrecoverable):
+    """The job had not ended within its `deadline`, all attempts included."""
 
 
 class RateLimited(JobSignal):

@@ -17,6 +17,7 @@ from toril.adding import (
     Instant,
     JobBuilder,
     cut_into_chunks,
+    list_created,
 )
 from toril.clock import Clock, SystemClock
 from toril.declarations.pipeline import Pipeline
@@ -139,10 +140,15 @@ class SyncClient:
         """Adds a job for each row of data, a thousand in a round trip; see `Client.add_many`."""
         now_ms = self.clock.now_ms()
         jobs = [self._builder.build(job_type, row, now_ms=now_ms) for row in rows]
+        handles = []
         for chunk in cut_into_chunks(jobs):
-            self._store(chunk)
-            tell_added(self._observers, chunk)
-        return [SyncJobHandle(self, job.queue, job.id, created=True) for job in jobs]
+            added = self._store(chunk)
+            tell_added(self._observers, list_created(chunk, added))
+            handles += [
+                SyncJobHandle(self, job.queue, one.id, created=one.created)
+                for job, one in zip(chunk, added, strict=True)
+            ]
+        return handles
 
     def add_tree(self, tree: Tree, *, parent: JobRef | None = None) -> AddedTree[SyncJobHandle]:
         """Adds a job with the jobs it waits for; see `Client.add_tree`."""

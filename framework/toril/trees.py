@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
-from toril.adding import CHUNK_BYTES, AddOptions, Instant, JobBuilder
+from toril.adding import CHUNK_BYTES, AddOptions, Instant, JobBuilder, list_created
 from toril.declarations.child_failure import ChildFailure, parse_child_failure
 from toril.declarations.spans import Span
 from toril.errors import AddError
@@ -83,7 +83,7 @@ class BuiltTree:
 
     def list_created(self, added: Sequence[Added]) -> list[NewJob]:
         """Gives the jobs that were stored, rather than found."""
-        return [job for job, one in zip(self.jobs, added, strict=True) if one.created]
+        return list_created(self.jobs, added)
 
     def give_handles(
         self, added: Sequence[Added], make: Callable[[NewJob, bool], H]

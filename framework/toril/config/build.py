@@ -10,7 +10,7 @@ from toril.config.layers import backoff_options, merge_job_layers, merge_layers
 from toril.declarations.backoff import Backoff
 from toril.declarations.flow import Flow, Step
 from toril.declarations.instants import parse_instant_ms
-from toril.declarations.job_type import JobType, Keep, KeepRule, Retry
+from toril.declarations.job_type import JobType, Keep, KeepRule, Retry, Unique
 from toril.declarations.pipeline import PluginSettings, RedisSettings
 from toril.declarations.queue import Queue
 from toril.declarations.schedule import Schedule
@@ -72,6 +72,10 @@ def build_job_type(
         priority=merged.get("priority", 0),
         run_in=merged.get("run_in"),
         keep=build_keep(merged.get("keep", {})),
+        unique=build_unique(merged["unique"]) if "unique" in merged else None,
+        expires_in_ms=_duration(merged, "expires_in"),
+        deadline_ms=_duration(merged, "deadline"),
+        order=merged.get("order", "fifo"),
     )
 
 
@@ -106,6 +110,15 @@ def build_keep(values: Values) -> Keep:
         if (rule := values.get(outcome))
     }
     return Keep(**rules)
+
+
+def build_unique(values: Values) -> Unique:
+    """Builds what keeps a second job of a type out."""
+    return Unique(
+        by=values.get("by"),
+        for_ms=_duration(values, "for"),
+        on_conflict=values.get("on_conflict", "drop"),
+    )
 
 
 def build_schedule(name: str, values: Values, *, timezone: str) -> Schedule:

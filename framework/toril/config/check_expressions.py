@@ -10,6 +10,7 @@ from toril.config.document import Document, Part, Path
 from toril.config.entries import Entry
 from toril.config.suggestions import list_known, suggest
 from toril.declarations.expression import (
+    STEP_VARIABLES,
     ExpressionProblem,
     Template,
     UnknownMember,
@@ -25,13 +26,40 @@ def check_misplaced(documents: Iterable[Document]) -> None:
         for path, part in document.misplaced.items():
             if not document.is_foreign(path):
                 message = "an expression cannot be used here"
-                hint = "they work in the data of a flow's steps; write $${{ for the text ${{"
+                hint = "docs/configuration.md lists where they work; write $${{ for the text ${{"
                 document.add_inside("T402", path, part, message, hint=hint)
         for path, part in document.undollared.items():
             if not document.is_foreign(path):
                 written = part.text[part.offset : part.offset + part.width]
                 message = "this is text, no expression: the '$' is missing"
                 document.add_inside("T409", path, part, message, hint=f"write ${written}")
+
+
+def read_template(
+    document: Document, path: Path, value: Any, variables: Mapping[str, str] = STEP_VARIABLES
+) -> Template | None:
+    """Reads the expressions at a path; reports what is wrong with them, and gives None then."""
+    try:
+        return parse_template(value, variables)
+    except TemplateError as error:
+        for problem in error.problems:
+            _report_problem(document, path, value, problem)
+        return None
+
+
+def report_member(
+    document: Document,
+    path: Path,
+    template: Template,
+    unknown: UnknownMember,
+    message: str,
+    hint: str | None,
+) -> None:
+    """Reports that an expression names what is not there."""
+    reference = unknown.reference
+    text = _text_at(template.value, reference.place)
+    part = Part(text, reference.offset, reference.length)
+    document.add_inside("T407", (*path, *reference.place), part, message, hint=hint)
 
 
 def check_expressions(
@@ -43,11 +71,8 @@ def check_expressions(
         place[: len(path)] == path for place in flow.document.expressions
     ):
         return
-    try:
-        template = parse_template(said["data"])
-    except TemplateError as error:
-        for problem in error.problems:
-            _report_problem(flow.document, path, said["data"], problem)
+    template = read_template(flow.document, path, said["data"])
+    if template is None:
         return
     known = {
         "inputs": _known_inputs(context, flow),
@@ -104,12 +129,9 @@ def _report_unknown(
     unknown: UnknownMember,
     steps: Mapping[str, Any],
 ) -> None:
-    reference = unknown.reference
-    depth = reference.names.index(unknown.name)
+    depth = unknown.reference.names.index(unknown.name)
     message, hint = _word_unknown(unknown, depth, steps)
-    text = _text_at(template.value, reference.place)
-    part = Part(text, reference.offset, reference.length)
-    document.add_inside("T407", (*path, *reference.place), part, message, hint=hint)
+    report_member(document, path, template, unknown, message, hint)
 
 
 def _word_unknown(

@@ -8,6 +8,7 @@ from typing import Any
 from toril.config.check_data import check_static_data
 from toril.config.check_data_schema import check_inline_schema
 from toril.config.check_expressions import check_expressions
+from toril.config.check_unique import warn_where_not_unique
 from toril.config.context import Context
 from toril.config.entries import Entry
 from toril.config.lookups import find_entry
@@ -58,6 +59,7 @@ def _check_jobs(context: Context, flow: Entry, steps: dict[str, Mapping[str, Any
         job = find_entry(context, "jobs", flow, keys, step["job"])
         if job is not None and flow.has("steps", name):
             check_static_data(context, flow, ("steps", name, "data"), job)
+            warn_where_not_unique(context, flow, keys, job)
 
 
 def _check_known(flow: Entry, name: str, needs: Needs) -> bool:

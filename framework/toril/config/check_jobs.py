@@ -5,11 +5,15 @@ from __future__ import annotations
 from toril.config.check_backoff import check_backoff
 from toril.config.check_data_schema import check_data_schema
 from toril.config.check_parameters import check_parameters
+from toril.config.check_unique import check_unique
 from toril.config.context import Context, is_external
 from toril.config.entries import Entry
 from toril.config.lookups import find_entry
 from toril.config.suggestions import list_known, suggest
 from toril.plugins.descriptors import Processor
+
+#: Settings that only the worker that runs the job heeds.
+FOR_RUNS = ("timeout", "run_in", "expires_in", "deadline")
 
 
 def check_jobs(context: Context) -> None:
@@ -35,6 +39,7 @@ def _check_on_queue(context: Context, job: Entry, queue: Entry) -> None:
         hint = "add `use: ...`, or `served_by: external` to its queue if another runtime works it"
         job.add("T208", (), message, hint=hint, at_key=True)
     check_backoff(context, job, external=external)
+    check_unique(context, job)
 
 
 def _check_external(job: Entry, queue: Entry) -> None:
@@ -44,7 +49,7 @@ def _check_external(job: Entry, queue: Entry) -> None:
             hint = "remove it, or `served_by: external` from the queue"
             job.add("T207", (key,), f"{key!r} cannot be used: {place}", hint=hint, at_key=True)
     retry = job.value.get("retry")
-    paths: list[tuple[str, ...]] = [(key,) for key in ("timeout", "run_in") if key in job.value]
+    paths: list[tuple[str, ...]] = [(key,) for key in FOR_RUNS if key in job.value]
     if isinstance(retry, dict):
         paths += [("retry", key) for key in ("on", "never_on") if key in retry]
     for path in paths:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo, available_timezones
 
 from toril.config.check_data import check_static_data
+from toril.config.check_unique import warn_where_not_unique
 from toril.config.context import Context, is_external
 from toril.config.document import Document, Path
 from toril.config.entries import Entry
@@ -34,6 +35,8 @@ def check_schedules(context: Context) -> None:
                 target = find_entry(context, f"{kind}s", schedule, (kind,), schedule.value[kind])
                 if target is not None and schedule.is_sound:
                     check_static_data(context, schedule, ("data",), target)
+                if target is not None and kind == "job":
+                    warn_where_not_unique(context, schedule, ("job",), target)
                 if target is not None and kind == "flow":
                     _check_trigger(context, schedule, target)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from toril.config.codes import CODES
+from toril.config.expression_places import takes_expressions
 from toril.config.interpolation import interpolate
 from toril.config.problems import Report, Source
 from toril.config.scalars import type_scalar, type_tagged
@@ -221,8 +222,3 @@ class _Reader:
 
 def _is_free(path: Path) -> bool:
     return (len(path) == 3 and path[2] in _FREE_KEYS) or takes_expressions(path)
-
-
-def takes_expressions(path: Path) -> bool:
-    """Whether `${{ }}` is evaluated at this path."""
-    return len(path) >= 5 and path[0] == "flows" and path[2] == "steps" and path[4] == "data"

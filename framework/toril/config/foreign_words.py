@@ -38,6 +38,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("removeonfail", "failurettl"), ("keep.failed",)),
     **dict.fromkeys(("timelimit", "softtimelimit", "jobtimeout", "timeoutminutes"), ("timeout",)),
     **dict.fromkeys(("lockduration", "visibilitytimeout"), ("lock",)),
+    "order": ("job.{}",),
     "task": ("use", "job"),
     "stalledinterval": ("stalled.every",),
     "maxstalledcount": ("stalled.limit",),

@@ -39,6 +39,17 @@ class Keep:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Unique:
+    """What keeps a second job of a type out."""
+
+    #: Text with `${{ }}` on `data`; None: all of the data.
+    by: str | None = None
+    #: None: until the job has finished.
+    for_ms: int | None = None
+    on_conflict: Literal["drop", "replace", "keep_last"] = "drop"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class JobType:
     """What the YAML says of one job, defaults filled in."""
 
@@ -56,3 +67,9 @@ class JobType:
     #: None: `async` for coroutine functions, `thread` for plain ones.
     run_in: Literal["async", "thread"] | None = None
     keep: Keep = field(default_factory=Keep)
+    unique: Unique | None = None
+    #: How long after it is due a job may be started.
+    expires_in_ms: int | None = None
+    #: How long after it is due a job must have ended.
+    deadline_ms: int | None = None
+    order: Literal["fifo", "lifo"] = "fifo"

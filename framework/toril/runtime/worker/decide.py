@@ -67,11 +67,12 @@ def decide_failure(
     now_ms: int,
     random_unit: float,
     factories: Mapping[str, WaitFactory] = BUILTIN_BACKOFFS,
+    end_ms: int | None = None,
     has_added_children: bool = False,
 ) -> Settlement:
     """Turns what a run raised into a retry, a pause, a hand-back or the end.
 
-    `random_unit` in 0..1 decides the backoff's jitter.
+    `random_unit` in 0..1 decides the backoff's jitter. No attempt is made from `end_ms` on.
     """
     if isinstance(error, WaitForChildren):
         return MovedToWaitingChildren(
@@ -92,6 +93,9 @@ def decide_failure(
     if attempt >= attempts or not is_retried(error, retry):
         return fail(job, error, attempts=attempts, keep=keep)
     delay_ms = _backoff_ms(job, retry, attempt, error, random_unit, factories)
+    if end_ms is not None and now_ms + delay_ms >= end_ms:
+        error.add_note("its deadline leaves no time for another attempt")
+        return fail(job, error, attempts=attempts, keep=keep)
     return Retried(
         id=job.id,
         delay_ms=delay_ms,

@@ -12,13 +12,11 @@ from typing import Any
 
 from toril.declarations.backoff import WaitFactory
 from toril.declarations.job_type import Keep, Retry
-from toril.declarations.units import format_duration
 from toril.errors import Unrecoverable
 from toril.runtime.outcomes import Settlement
 from toril.runtime.worker.decide import (
     DEFAULT_KEEP,
     NO_RETRY,
-    JobTimedOut,
     allowed_attempts,
     decide_failure,
     decide_success,
@@ -28,6 +26,7 @@ from toril.runtime.worker.decide import (
 from toril.runtime.worker.execution import Cause, Execution
 from toril.runtime.worker.ground import Ground
 from toril.runtime.worker.handles import Reports, RunningJob, RunningThreadJob
+from toril.runtime.worker.lifetime import TimeLimit, check_lifetime, find_end_ms, find_limit
 from toril.runtime.worker.plans import Plan
 from toril.runtime.worker.preparation import Preparation
 from toril.runtime.worker.threads import Threads
@@ -90,14 +89,19 @@ class Launcher:
         plan = execution.plan
         if plan is None:
             raise Unrecoverable(self._preparation.explain_missing(job))
+        limit = plan.limit
+        if plan.is_mortal:
+            now_ms = self._ground.clock.now_ms()
+            check_lifetime(plan.job_type, job, now_ms=now_ms)
+            limit = find_limit(plan.job_type, job, now_ms=now_ms)
         data = await self._preparation.read_data(job)
         handle = self._make_handle(execution, plan, data)
         self._ground.news.started(execution)
         if plan.runs_in_thread:
-            return await self._run_in_thread(execution, plan, handle)
-        if plan.timeout_s is None:
+            return await self._run_in_thread(execution, plan, handle, limit)
+        if limit is None:
             return await _call(plan, handle)
-        return await self._run_in_time(execution, plan, handle)
+        return await self._run_in_time(execution, plan, handle, limit)
 
     def _make_handle(
         self, execution: Execution, plan: Plan, data: Any
@@ -113,44 +117,46 @@ class Launcher:
         )
         return execution.handle
 
-    async def _run_in_time(self, execution: Execution, plan: Plan, handle: Any) -> Any:
-        """Cancels the coroutine at its timeout, which is told by the worker's clock."""
-        assert plan.timeout_s is not None
+    async def _run_in_time(
+        self, execution: Execution, plan: Plan, handle: Any, limit: TimeLimit
+    ) -> Any:
+        """Cancels the coroutine at its limit, which is told by the worker's clock."""
         loop = asyncio.get_running_loop()
         scope = asyncio.timeout(None)
         try:
             async with scope:
                 execution.alarm = self._ground.alarms.after(
-                    plan.timeout_s, lambda: scope.reschedule(loop.time())
+                    limit.ms / 1000, lambda: scope.reschedule(loop.time())
                 )
                 return await _call(plan, handle)
         except TimeoutError as error:
             if not scope.expired():
                 raise
-            raise _timed_out(plan) from error
+            raise limit.exceeded() from error
 
-    async def _run_in_thread(self, execution: Execution, plan: Plan, handle: Any) -> Any:
-        """Runs a plain function; at its timeout it is only told, for a thread cannot be stopped.
+    async def _run_in_thread(
+        self, execution: Execution, plan: Plan, handle: Any, limit: TimeLimit | None
+    ) -> Any:
+        """Runs a plain function; at its limit it is only told, for a thread cannot be stopped.
 
         The slot stays taken until the function returns: no second run starts beside it.
         """
-        if plan.timeout_s is not None:
+        if limit is not None:
             execution.alarm = self._ground.alarms.after(
-                plan.timeout_s, partial(self._become_overdue, execution)
+                limit.ms / 1000, partial(self._become_overdue, execution, limit)
             )
         is_ok, value = await self._threads.run(partial(plan.function, handle, *plan.arguments))
-        if execution.is_overdue:
-            raise _timed_out(plan) from (None if is_ok else value)
+        if limit is not None and execution.is_overdue:
+            raise limit.exceeded() from (None if is_ok else value)
         if not is_ok:
             raise value
         return await value if inspect.isawaitable(value) else value
 
-    def _become_overdue(self, execution: Execution) -> None:
-        assert execution.plan is not None
+    def _become_overdue(self, execution: Execution, limit: TimeLimit) -> None:
         assert execution.handle is not None
         execution.is_overdue = True
         execution.handle.cancel()
-        self._ground.news.overdue(execution, execution.plan.job_type.timeout_ms or 0)
+        self._ground.news.overdue(execution, limit.ms)
 
     def _accept(self, execution: Execution) -> Settlement | None:
         if execution.cause is Cause.LOST:
@@ -163,7 +169,8 @@ class Launcher:
             return None
         if execution.cause is Cause.STOPPING and isinstance(error, asyncio.CancelledError):
             return give_back(execution.job)
-        retry, keep = _policy(execution.plan)
+        plan = execution.plan
+        retry, keep = _policy(plan)
         try:
             return decide_failure(
                 execution.job,
@@ -173,6 +180,7 @@ class Launcher:
                 now_ms=self._ground.clock.now_ms(),
                 random_unit=random.random(),
                 factories=self._backoffs,
+                end_ms=None if plan is None else find_end_ms(plan.job_type, execution.job),
                 has_added_children=execution.handle is not None
                 and execution.handle.has_added_children,
             )
@@ -188,10 +196,6 @@ def _policy(plan: Plan | None) -> tuple[Retry, Keep]:
 async def _call(plan: Plan, handle: Any) -> Any:
     result = plan.function(handle, *plan.arguments)
     return await result if plan.is_async or inspect.isawaitable(result) else result
-
-
-def _timed_out(plan: Plan) -> JobTimedOut:
-    return JobTimedOut(f"job timed out after {format_duration(plan.job_type.timeout_ms or 0)}")
 
 
 def _create_task(coroutine: Coroutine[Any, Any, None]) -> None:

@@ -14,6 +14,7 @@ from toril.declarations.pipeline import Pipeline
 from toril.errors import PluginError
 from toril.plugins.descriptors import Processor
 from toril.plugins.secrets import is_secret
+from toril.runtime.worker.lifetime import TimeLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,10 @@ class Plan:
     arguments: tuple[Any, ...]
     is_async: bool
     runs_in_thread: bool
-    timeout_s: float | None
+    #: How long each of its runs may take.
+    limit: TimeLimit | None = None
+    #: Its jobs expire, or have a deadline: each has a limit of its own.
+    is_mortal: bool = False
 
 
 def build_plans(
@@ -83,7 +87,8 @@ def _build_plan(
         arguments=_bind_parameters(job_type, processor, resolve_secret),
         is_async=processor.is_async,
         runs_in_thread=runs_in_thread,
-        timeout_s=None if job_type.timeout_ms is None else job_type.timeout_ms / 1000,
+        limit=None if job_type.timeout_ms is None else TimeLimit(job_type.timeout_ms),
+        is_mortal=job_type.expires_in_ms is not None or job_type.deadline_ms is not None,
     )
 
 
