@@ -377,3 +377,25 @@ async def test_a_result_that_breaks_as_it_is_read_fails_the_job_and_frees_its_sl
 
     for job_id in ids:
         assert (await rig.reaches(job_id, "failed")).failed_reason == "the cursor is closed"
+
+
+async def test_a_retry_waits_as_long_as_the_error_asks_for(rig):
+    clock = rig.use_virtual_clock()
+
+    class Busy(Exception):
+        retry_after = "30"
+
+    async def sync(job):
+        if job.attempt == 1:
+            raise Busy
+
+    backoff = Backoff(type="fixed", delay_ms=1000)
+    rig.job(sync, retry=Retry(attempts=2, backoff=backoff))
+    job_id = await rig.add()
+    rig.start()
+
+    delayed = await rig.reaches(job_id, "delayed")
+    clock.advance(30)
+
+    await rig.reaches(job_id, "completed")
+    assert delayed.delay_ms == 30_000

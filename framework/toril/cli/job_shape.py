@@ -7,6 +7,8 @@ from typing import Any
 
 from toril.declarations.instants import format_instant
 from toril.errors import InvalidData
+from toril.runtime.calls.durable_steps import read_steps
+from toril.runtime.codec import decode_json
 from toril.runtime.job import StoredJob
 from toril.runtime.own_fields import FLOW, RUN, STEP
 from toril.runtime.states import JobState
@@ -40,6 +42,7 @@ def describe_job(job: StoredJob, state: JobState) -> dict[str, Any]:
         "run": own.get(RUN),
         "step": own.get(STEP),
         "parent": job.parent_key,
+        "durable_steps": {name: decode_json(kept) for name, kept in read_steps(job).items()},
         "stacktrace": job.stacktrace,
     }
 

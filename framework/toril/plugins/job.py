@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -57,6 +57,17 @@ class Job(Protocol):
 
     async def update_data(self, data: Any) -> None:
         """Replaces the job's data, for this and later attempts."""
+        ...
+
+    async def step(self, name: str, function: Callable[[], Any]) -> Any:
+        """Runs a function once in the job's life, and gives its result each time.
+
+        The result, JSON, is kept with the job: an attempt that comes after it, on any host, is
+        given it without running the function again. The function may be a coroutine function or a
+        plain one; if it raises, nothing is kept. A crash between its end and the keeping runs it
+        again. Raises LockLost if the job was started elsewhere meanwhile, InvalidData for what is
+        no JSON or larger than 1 MiB, and RuntimeError for a step within itself.
+        """
         ...
 
     async def add_child(
@@ -121,6 +132,8 @@ class ThreadJob(Protocol):
     def log(self, line: str) -> None: ...
 
     def update_data(self, data: Any) -> None: ...
+
+    def step(self, name: str, function: Callable[[], Any]) -> Any: ...
 
     def add_child(
         self,

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from toril.declarations.backoff import (
     BUILTIN_BACKOFFS,
-    MAX_DELAY_MS,
     Backoff,
     WaitFactory,
     compute_delay_ms,
 )
 from toril.declarations.job_type import Keep, Retry
-from toril.declarations.units import parse_duration_ms
 from toril.errors import Delay, InvalidData, RateLimited, Unrecoverable, WaitForChildren
 from toril.runtime.codec import encode_json, resolve_keep, to_integer
 from toril.runtime.job import StoredJob
@@ -27,6 +24,7 @@ from toril.runtime.outcomes import (
     Retried,
     Settlement,
 )
+from toril.runtime.worker.asked_times import read_instant_ms, read_retry_after_ms, read_span_ms
 from toril.runtime.worker.reasons import append_trace, describe_error
 
 #: What a job type without a declaration of its own gets.
@@ -92,7 +90,7 @@ def decide_failure(
     attempts = allowed_attempts(job, retry)
     if attempt >= attempts or not is_retried(error, retry):
         return fail(job, error, attempts=attempts, keep=keep)
-    delay_ms = _backoff_ms(job, retry, attempt, error, random_unit, factories)
+    delay_ms = _backoff_ms(job, retry, attempt, error, random_unit, factories, now_ms)
     if end_ms is not None and now_ms + delay_ms >= end_ms:
         error.add_note("its deadline leaves no time for another attempt")
         return fail(job, error, attempts=attempts, keep=keep)
@@ -164,33 +162,6 @@ def matches(error: BaseException, names: tuple[str, ...]) -> bool:
     return any(_is_named(cls, name) for name in names for cls in type(error).__mro__)
 
 
-def read_span_ms(span: object) -> int:
-    """Reads seconds or a duration text as ms; raises ValueError or TypeError for anything else."""
-    if isinstance(span, str):
-        span_ms: float = parse_duration_ms(span)
-    elif isinstance(span, int | float) and not isinstance(span, bool):
-        span_ms = span * 1000
-    else:
-        span_ms = -1
-    if not 0 <= span_ms <= MAX_DELAY_MS:
-        raise ValueError(
-            f"expected seconds or a duration such as 30s, ten years at most, got {span!r}"
-        )
-    return round(span_ms)
-
-
-def read_instant_ms(until: object, *, now_ms: int) -> int:
-    """Reads an aware datetime, or a span from now, as ms since the epoch."""
-    if not isinstance(until, datetime):
-        return now_ms + read_span_ms(until)
-    if until.tzinfo is None:
-        raise ValueError(f"expected a datetime with a time zone, got {until!r}")
-    until_ms = round(until.timestamp() * 1000)
-    if until_ms > now_ms + MAX_DELAY_MS:
-        raise ValueError(f"expected an instant within ten years, got {until!r}")
-    return until_ms
-
-
 def _check_size(encoded: bytes) -> None:
     if len(encoded) > MAX_RESULT_BYTES:
         raise InvalidData(
@@ -206,8 +177,12 @@ def _backoff_ms(
     error: BaseException,
     random_unit: float,
     factories: Mapping[str, WaitFactory],
+    now_ms: int,
 ) -> int:
     backoff = choose_backoff(job, retry)
+    asked_ms = read_retry_after_ms(error, now_ms=now_ms)
+    if asked_ms is not None:
+        return asked_ms
     try:
         return compute_delay_ms(
             backoff, attempt, random_unit=random_unit, factories=factories, error=error

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import inspect
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
@@ -13,6 +15,7 @@ from toril.runtime.codec import to_integer
 from toril.runtime.job import ClaimedJob
 from toril.runtime.own_fields import RUN
 from toril.runtime.schedules import read_tick_ms
+from toril.runtime.worker.durable_steps import DurableStep, DurableSteps
 
 T = TypeVar("T")
 
@@ -29,6 +32,8 @@ class Reports(Protocol):
 
     async def update_data(self, job: ClaimedJob, data: Any) -> None: ...
 
+    async def keep_step(self, job: ClaimedJob, name: str, result: Any) -> Any: ...
+
     async def ignored_failures(self, job: ClaimedJob) -> dict[str, str]: ...
 
     async def remove_pending_children(self, job: ClaimedJob) -> int: ...
@@ -40,6 +45,7 @@ class _Facts:
     __slots__ = (
         "_job",
         "_reports",
+        "_steps",
         "attempts",
         "client",
         "data",
@@ -65,6 +71,7 @@ class _Facts:
         self.client = client
         #: Whether this run added any, or tried to.
         self.has_added_children = False
+        self._steps: DurableSteps | None = None
 
     @property
     def id(self) -> str:
@@ -113,6 +120,11 @@ class _Facts:
     def flow(self) -> str | None:
         return self._job.own.get(RUN)
 
+    def _enter_step(self, name: str) -> AbstractContextManager[DurableStep]:
+        if self._steps is None:
+            self._steps = DurableSteps(self._job)
+        return self._steps.entered(name)
+
     def result_of(self, step: str) -> Any:
         """Gives a needed step's result; raises KeyError for a step that is not needed."""
         try:
@@ -160,6 +172,15 @@ class RunningJob(_Facts):
         await self._reports.update_data(self._job, data)
         self.data = data
 
+    async def step(self, name: str, function: Callable[[], Any]) -> Any:
+        """Gives the kept result of a step, or runs and keeps it; see `toril.Job.step`."""
+        with self._enter_step(name) as step:
+            if not step.is_kept:
+                result = function()
+                result = await result if inspect.isawaitable(result) else result
+                step.keep(await self._reports.keep_step(self._job, name, result))
+            return step.result
+
     async def add_child(self, job_type: str, data: Any = _EMPTY, **options: Any) -> Any:
         """Adds a job that this one can wait for; `options` as in `Client.add_child`."""
         self.has_added_children = True
@@ -205,6 +226,13 @@ class RunningThreadJob(_Facts):
         """Replaces the job's data, for this and later attempts."""
         self._wait(self._reports.update_data(self._job, data))
         self.data = data
+
+    def step(self, name: str, function: Callable[[], Any]) -> Any:
+        """Gives the kept result of a step, or runs and keeps it; see `toril.Job.step`."""
+        with self._enter_step(name) as step:
+            if not step.is_kept:
+                step.keep(self._wait(self._reports.keep_step(self._job, name, function())))
+            return step.result
 
     def add_child(self, job_type: str, data: Any = _EMPTY, **options: Any) -> Any:
         """Adds a job that this one can wait for; `options` as in `Client.add_child`."""

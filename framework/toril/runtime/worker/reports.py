@@ -6,9 +6,10 @@ from typing import Any
 
 from toril.errors import PayloadTooLarge
 from toril.runtime.calls.children import ChildStand
+from toril.runtime.calls.durable_steps import encode_step, keep_step
 from toril.runtime.calls.jobs import add_log, update_data, update_progress
 from toril.runtime.children import name_children, read_children
-from toril.runtime.codec import encode_json, to_integer
+from toril.runtime.codec import decode_json, encode_json, to_integer
 from toril.runtime.job import ClaimedJob
 from toril.runtime.own_fields import STEP_DATA
 from toril.runtime.removal import remove_pending_children
@@ -52,6 +53,12 @@ class QueueReports:
         # Data that a processor wrote is not to be made from the step's template again.
         settles = (STEP_DATA,) if _STEP_DATA in job.fields else ()
         await self._outbox.send(update_data(self._keys, job.id, encoded, settles=settles))
+
+    async def keep_step(self, job: ClaimedJob, name: str, result: Any) -> Any:
+        """Keeps the result of a durable step; gives the one that is kept, as it will be read."""
+        encoded = encode_step(name, result)
+        kept = await self._outbox.send(keep_step(self._keys, job, name, encoded))
+        return decode_json(kept, f"the result of step {name!r}")
 
     async def ignored_failures(self, job: ClaimedJob) -> dict[str, str]:
         """Gives why children failed that the job goes on without, by their ids."""
