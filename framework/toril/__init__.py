@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from toril.declarations.backoff import Backoff
     from toril.errors import (
         AddError,
+        ChildFailed,
         ClientClosed,
         ConfigurationError,
         DeadlineExceeded,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         JobFailed,
         JobNotFound,
         JobSignal,
+        JobStalled,
         LockLost,
         PayloadTooLarge,
         PluginError,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
         Unrecoverable,
         WaitForChildren,
         WaitTimeout,
+        WorkerCrashed,
         WrongState,
     )
     from toril.handles.job_handle import JobHandle
@@ -68,6 +71,7 @@ __all__ = [
     "Backoff",
     "Child",
     "ChildCounts",
+    "ChildFailed",
     "ChildStand",
     "Client",
     "ClientClosed",
@@ -88,6 +92,7 @@ __all__ = [
     "JobHandle",
     "JobNotFound",
     "JobSignal",
+    "JobStalled",
     "LockLost",
     "PayloadTooLarge",
     "PluginError",
@@ -117,6 +122,7 @@ __all__ = [
     "Upserted",
     "WaitForChildren",
     "WaitTimeout",
+    "WorkerCrashed",
     "WrongState",
     "__version__",
     "backoff",

@@ -24,6 +24,9 @@ TorilError
 
 JobSignal                       raised by processors to say how the run ended
 ├── Unrecoverable               fail now, no retry
+│   ├── ChildFailed             a child failed that the job cannot do without
+│   ├── JobStalled              its workers vanished too often
+│   ├── WorkerCrashed           it ended its worker processes too often
 │   ├── Expired                 the job was not started in time (`expires_in`)
 │   └── DeadlineExceeded        the job had not ended in time (`deadline`)
 ├── RateLimited                 back to waiting, no attempt spent, queue limited for a while
@@ -145,6 +148,18 @@ class JobSignal(Exception):
 
 class Unrecoverable(JobSignal):
     """Fails the job now, whatever attempts are left."""
+
+
+class ChildFailed(Unrecoverable):
+    """A child, or a step of a flow, failed that the job cannot do without."""
+
+
+class JobStalled(Unrecoverable):
+    """The workers that ran the job vanished more often than its queue allows."""
+
+
+class WorkerCrashed(Unrecoverable):
+    """The job ended its worker processes more often than its queue allows."""
 
 
 class Expired(Unrecoverable):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from toril.config.build import (
+    build_dead_letter,
     build_flow,
     build_job_type,
     build_plugin_settings,
@@ -13,7 +15,10 @@ from toril.config.build import (
     build_schedule,
 )
 from toril.config.context import Context
+from toril.config.entries import Entry
+from toril.declarations.dead_letter import DeadLetterRule
 from toril.declarations.pipeline import Pipeline
+from toril.declarations.queue import Queue
 
 
 def assemble_pipeline(context: Context) -> Pipeline:
@@ -21,16 +26,18 @@ def assemble_pipeline(context: Context) -> Pipeline:
     values: dict[str, Any] = context.top.value
     root = context.root.resolve()
     entries = context.entries
+    handlers = context.jobs_by_queue()
+    queues = {
+        name: build_queue(name, queue.value, context.defaults("queue"), handlers=handlers)
+        for name, queue in entries.queues.items()
+    }
     return Pipeline(
         root=root,
         project=values.get("project", root.name),
         redis=build_redis(values.get("redis") or {}),
         plugins=build_plugin_settings(values.get("plugins") or {}, root),
         timezone=context.timezone,
-        queues={
-            name: build_queue(name, queue.value, context.defaults("queue"))
-            for name, queue in entries.queues.items()
-        },
+        queues=queues,
         jobs={
             name: build_job_type(
                 name,
@@ -39,6 +46,7 @@ def assemble_pipeline(context: Context) -> Pipeline:
                 queue_defaults=context.queue_defaults(job),
                 params=context.params.get(name, {}),
                 data_schema=context.data_schemas.get(name),
+                dead_letter=_find_dead_letter(job, queues, handlers),
             )
             for name, job in entries.jobs.items()
         },
@@ -48,3 +56,12 @@ def assemble_pipeline(context: Context) -> Pipeline:
         },
         flows={name: build_flow(name, flow.value) for name, flow in entries.flows.items()},
     )
+
+
+def _find_dead_letter(
+    job: Entry, queues: Mapping[str, Queue], handlers: Mapping[str, list[str]]
+) -> DeadLetterRule | None:
+    said = job.value.get("dead_letter")
+    if said is None:
+        return queues[job.value["queue"]].dead_letter
+    return build_dead_letter(said, handlers) if said is not False else None

@@ -6,8 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from toril.config.layers import backoff_options, merge_job_layers, merge_layers
+from toril.config.layers import (
+    backoff_options,
+    merge_job_layers,
+    merge_layers,
+    write_out_dead_letter,
+)
 from toril.declarations.backoff import Backoff
+from toril.declarations.dead_letter import UNHANDLED, DeadLetterRule
 from toril.declarations.flow import Flow, Step
 from toril.declarations.instants import parse_instant_ms
 from toril.declarations.job_type import JobType, Keep, KeepRule, Retry, Unique
@@ -32,8 +38,10 @@ def build_plugin_settings(values: Values, root: Path) -> PluginSettings:
     )
 
 
-def build_queue(name: str, values: Values | None, defaults: Values) -> Queue:
-    """Builds a queue over `defaults.queue`."""
+def build_queue(
+    name: str, values: Values | None, defaults: Values, *, handlers: Mapping[str, list[str]]
+) -> Queue:
+    """Builds a queue over `defaults.queue`; `handlers` are the jobs of each queue."""
     merged = merge_layers(defaults, values)
     stalled = merged.get("stalled", {})
     settings: dict[str, Any] = _known(merged, "concurrency", "served_by")
@@ -47,7 +55,19 @@ def build_queue(name: str, values: Values | None, defaults: Values) -> Queue:
         settings["max_payload"] = parse_size(merged["max_payload"])
     if "metrics" in merged:
         settings["metrics_minutes"] = -(-parse_duration_ms(merged["metrics"]) // 60_000)
+    if "dead_letter" in merged:
+        rule = build_dead_letter(merged["dead_letter"], handlers)
+        # A default is for the others, not for the queue that it leads to.
+        settings["dead_letter"] = rule if rule.queue != name else None
     return Queue(name=name, **settings)
+
+
+def build_dead_letter(said: str | Values, handlers: Mapping[str, list[str]]) -> DeadLetterRule:
+    """Builds where copies of failed jobs go; the only job of that queue handles them."""
+    rule = write_out_dead_letter(said)
+    known = handlers.get(rule["queue"], [])
+    job = rule.get("job") or (known[0] if known else UNHANDLED)
+    return DeadLetterRule(queue=rule["queue"], job=job, when=rule.get("when"))
 
 
 def build_job_type(
@@ -58,6 +78,7 @@ def build_job_type(
     queue_defaults: Values,
     params: Values,
     data_schema: Mapping[str, Any] | bool | None,
+    dead_letter: DeadLetterRule | None,
 ) -> JobType:
     """Builds a job over its queue's `job` and `defaults.job`."""
     merged = merge_job_layers(defaults, queue_defaults, values)
@@ -76,6 +97,7 @@ def build_job_type(
         expires_in_ms=_duration(merged, "expires_in"),
         deadline_ms=_duration(merged, "deadline"),
         order=merged.get("order", "fifo"),
+        dead_letter=dead_letter,
     )
 
 

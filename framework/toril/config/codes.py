@@ -65,6 +65,8 @@ CODES: dict[str, Code] = {
     "T217": _warning("No plugin of that name is there, but one of a similar name."),
     "T218": _error("A schedule cannot start a flow whose last step another runtime works."),
     "T219": _error("The parameters fit their schema, but the processor's own type refuses them."),
+    "T220": _error("Several jobs could handle the dead letters; one has to be named."),
+    "T221": _error("Dead letters would come back to the queue they come from."),
     "T301": _error("The cron expression cannot be read."),
     "T302": _error("The time zone is not known."),
     "T303": _error("The instant cannot be read."),

@@ -51,6 +51,14 @@ class Context:
         queue = self.entries.queues.get(job.value["queue"])
         return queue if queue is not None and queue.is_sound else None
 
+    def jobs_by_queue(self) -> dict[str, list[str]]:
+        """Gives the names of the jobs of each queue, as far as they say one."""
+        jobs: dict[str, list[str]] = {}
+        for job in self.entries.jobs.values():
+            if job.has("queue"):
+                jobs.setdefault(job.value["queue"], []).append(job.name)
+        return jobs
+
     def queue_defaults(self, job: Entry) -> Mapping[str, Any]:
         """Gives what the job's queue says of its jobs."""
         queue = self.queue_of(job)

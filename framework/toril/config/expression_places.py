@@ -8,6 +8,9 @@ _PLACES: tuple[tuple[str, ...], ...] = (
     ("jobs", "*", "unique", "by"),
     ("queues", "*", "job", "unique", "by"),
     ("defaults", "job", "unique", "by"),
+    ("queues", "*", "dead_letter", "when"),
+    ("jobs", "*", "dead_letter", "when"),
+    ("defaults", "queue", "dead_letter", "when"),
 )
 _FIRST = frozenset(place[0] for place in _PLACES)
 

@@ -52,6 +52,11 @@ def write_out(layer: Layer) -> dict[str, Any]:
     return written
 
 
+def write_out_dead_letter(said: str | Layer) -> dict[str, Any]:
+    """Writes the shorthand of `dead_letter` as a map."""
+    return {"queue": said} if isinstance(said, str) else dict(said)
+
+
 def backoff_options(backoff: Layer) -> dict[str, Any]:
     """Gives what a backoff holds beside the keys that every type knows."""
     if backoff.get("type", "fixed") in BUILTIN_BACKOFFS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from toril.config.check_dead_letters import check_dead_letters
 from toril.config.check_expressions import check_misplaced
 from toril.config.check_flows import check_flows, check_inputs
 from toril.config.check_jobs import check_jobs
@@ -20,6 +21,7 @@ def check_references(context: Context, documents: list[Document]) -> None:
     check_default_timezone(context)
     check_queues(context)
     check_jobs(context)
+    check_dead_letters(context)
     check_inputs(context)
     check_schedules(context)
     check_flows(context)

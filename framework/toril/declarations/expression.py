@@ -166,6 +166,12 @@ class Template:
             for path in part.paths
         )
 
+    @property
+    def is_expression(self) -> bool:
+        """Whether it is text that is one expression and nothing else."""
+        parts = self.parts.get(())
+        return parts is not None and len(parts) == 1 and isinstance(parts[0], Expression)
+
     def uses(self, variable: str) -> bool:
         """Tells whether an expression reads the variable."""
         return any(reference.names[0] == variable for reference in self.references)

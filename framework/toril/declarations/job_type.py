@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from toril.declarations.backoff import Backoff
+from toril.declarations.dead_letter import DeadLetterRule
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,3 +74,5 @@ class JobType:
     #: How long after it is due a job must have ended.
     deadline_ms: int | None = None
     order: Literal["fifo", "lifo"] = "fifo"
+    #: Its own, or else its queue's.
+    dead_letter: DeadLetterRule | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from toril.declarations.dead_letter import UNHANDLED, DeadLetterRule
 from toril.declarations.flow import Flow
 from toril.declarations.job_type import JobType
 from toril.declarations.queue import Queue
@@ -51,6 +52,20 @@ class Pipeline:
     jobs: Mapping[str, JobType] = field(default_factory=dict)
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
     flows: Mapping[str, Flow] = field(default_factory=dict)
+
+    @property
+    def dead_letter_rules(self) -> tuple[DeadLetterRule, ...]:
+        """Where failed jobs leave their copies, each rule as often as it is said."""
+        said = [job.dead_letter for job in self.jobs.values()]
+        said += [queue.dead_letter for queue in self.queues.values()]
+        return tuple(rule for rule in said if rule is not None)
+
+    @property
+    def worked_queues(self) -> tuple[Queue, ...]:
+        """The queues that Toril's workers claim from: not one where dead letters only lie."""
+        kept = {rule.queue for rule in self.dead_letter_rules if rule.job == UNHANDLED}
+        queues = (queue for queue in self.queues.values() if queue.served_by == "toril")
+        return tuple(queue for queue in queues if queue.name not in kept)
 
     def queue_of_schedule(self, schedule: Schedule) -> Queue:
         """The queue its ticks are added to: the job's, or that of the flow's last step.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from toril.declarations.dead_letter import DeadLetterRule
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Queue:
@@ -25,3 +27,5 @@ class Queue:
     max_payload: int = 1_048_576
     #: For how many minutes finished jobs are counted, minute by minute; 0: not at all.
     metrics_minutes: int = 0
+    #: Where jobs that fail for good leave a copy.
+    dead_letter: DeadLetterRule | None = None

@@ -61,6 +61,12 @@ class HookSpecs:
         """A job was given back because nobody renewed its lock."""
 
     @hookspec
+    def toril_dead_letter_added(
+        self, queue: str, job_id: str, from_queue: str, from_id: str, job_type: str, error: str
+    ) -> None:
+        """A job failed for good and left a copy, `job_id`, in its dead-letter queue."""
+
+    @hookspec
     def toril_worker_started(self, worker: str, queues: tuple[str, ...]) -> None:
         """A worker process is ready to claim jobs."""
 

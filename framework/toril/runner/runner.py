@@ -77,7 +77,7 @@ class Runner:
         self._options = options
         self._on_event = on_event
         self._clock = SystemClock()
-        self._queues = [q for q in pipeline.queues.values() if q.served_by == "toril"]
+        self._queues = list(pipeline.worked_queues)
         self._stopping = asyncio.Event()
         self._idle: IdleWatch | None = None
         #: As last read; at the end, how the runner leaves its queues.

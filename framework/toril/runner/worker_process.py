@@ -120,7 +120,7 @@ class ServingProcess:
     def build(self) -> None:
         """Loads the plugins and makes the worker; raises PluginError, SecretError."""
         order, pipeline = self._order, self._order.pipeline
-        queues = [queue for queue in pipeline.queues.values() if queue.served_by == "toril"]
+        queues = list(pipeline.worked_queues)
         plugins = PluginManager.load(pipeline.plugins)
         self._observers = Observers(plugins, self._telling.tell)
         self._sender = AsyncSender(connect(order.redis_url, name="toril"))

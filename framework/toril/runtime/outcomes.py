@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from toril.declarations.job_type import KeepRule
 
@@ -20,6 +22,20 @@ class Completed:
 
 
 @dataclass(frozen=True, slots=True)
+class Letter:
+    """The copy of a job that fails for good, as it is stored in the dead-letter queue."""
+
+    queue: str
+    id: str
+    name: str
+    data: bytes
+    opts: Mapping[str, Any]
+    priority: int
+    #: Where it came from, JSON: the field `t:dl`.
+    origin: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """Ended badly, for good; `reason` is plain text, `stacktrace` a JSON array of strings."""
 
@@ -30,6 +46,9 @@ class Failed:
     #: Attempts allowed in all; the event `retries-exhausted` follows when they are used up.
     attempts: int
     fence: int = 0
+    #: The class of what the run raised.
+    error_type: str = "Exception"
+    letter: Letter | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ STEP = "t:s"
 STEP_DATA = "t:d"
 #: On a job, before the name of a durable step: the result that is kept, JSON.
 DURABLE_STEP = "t:j:"
+#: On a dead letter: where it came from, JSON; `runtime/dead_letters.py` has its shape.
+DEAD_LETTER = "t:dl"
 #: On a scheduler's record `repeat:<id>`: the project that owns it.
 SCHEDULE_OWNER = "t:p"
 

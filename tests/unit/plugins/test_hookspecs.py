@@ -138,6 +138,18 @@ def test_toril_job_stalled_is_told_the_job(tell: Any):
     assert seen == [("orders", "7")]
 
 
+def test_toril_dead_letter_added_tells_where_a_failed_job_left_its_copy(tell):
+    seen = []
+
+    def toril_dead_letter_added(queue, job_id, from_queue, from_id, job_type, error):
+        seen.append((queue, job_id, from_queue, from_id, job_type, error))
+
+    where = {"queue": "letters", "job_id": "orders.7.1", "from_queue": "orders", "from_id": "7"}
+    tell(toril_dead_letter_added, **where, job_type="sync", error="away")
+
+    assert seen == [("letters", "orders.7.1", "orders", "7", "sync", "away")]
+
+
 def test_toril_worker_started_is_told_the_queues(tell: Any):
     seen: list[Any] = []
 

@@ -9,13 +9,14 @@ from typing import Any
 from toril.declarations.job_type import KeepRule
 from toril.runtime.call import Call
 from toril.runtime.calls.claim import Owner, read_started
-from toril.runtime.codec import to_integer
+from toril.runtime.codec import encode_opts, to_integer
 from toril.runtime.job import ClaimedJob
 from toril.runtime.keys import QueueKeys
 from toril.runtime.outcomes import (
     Completed,
     Failed,
     GivenBack,
+    Letter,
     MovedToWaitingChildren,
     Postponed,
     Retried,
@@ -71,7 +72,7 @@ def settle_and_claim(
     """
     if len(outcomes) > MAX_BATCH or claim > MAX_BATCH:
         raise ValueError(f"expected at most {MAX_BATCH} outcomes and jobs in one call")
-    packed = pack([_pack_outcome(outcome) for outcome in outcomes])
+    packed = pack([_pack_outcome(keys, outcome) for outcome in outcomes])
     limiter = ("", "") if owner.rate is None else (owner.rate.count, owner.rate.per_ms)
 
     def parse(reply: bytes) -> SettledAndClaimed:
@@ -101,12 +102,13 @@ def settle_and_claim(
     )
 
 
-def _pack_outcome(outcome: Settlement) -> tuple[Any, ...]:
+def _pack_outcome(keys: QueueKeys, outcome: Settlement) -> tuple[Any, ...]:
     match outcome:
         case Completed(id, result, keep, fence):
             return (1, id, fence, result, *_pack_keep(keep))
-        case Failed(id, reason, stacktrace, keep, attempts, fence):
-            return (2, id, fence, _clean(reason), stacktrace, *_pack_keep(keep), attempts)
+        case Failed(id, reason, stacktrace, keep, attempts, fence, _, letter):
+            packed = (2, id, fence, _clean(reason), stacktrace, *_pack_keep(keep), attempts)
+            return packed if letter is None else (*packed, _pack_letter(keys, letter))
         case Retried(id, delay_ms, reason, stacktrace, fence):
             return (3, id, fence, delay_ms, _clean(reason), stacktrace)
         case Postponed(id, until_ms, fence):
@@ -122,6 +124,11 @@ def _pack_keep(keep: KeepRule) -> tuple[int, int]:
         -1 if keep.count is None else keep.count,
         -1 if keep.age_ms is None else keep.age_ms,
     )
+
+
+def _pack_letter(keys: QueueKeys, letter: Letter) -> tuple[Any, ...]:
+    base, opts = keys.of(letter.queue).base, encode_opts(dict(letter.opts))
+    return (base, letter.id, letter.name, letter.data, opts, letter.priority, letter.origin)
 
 
 def _describe_child(key: bytes, reason: bytes) -> str:

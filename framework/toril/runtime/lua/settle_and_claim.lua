@@ -3,7 +3,8 @@
   BullMQ: moveToFinished, moveToActive, moveToDelayed, retryJob, moveJobFromActiveToWait,
           moveToWaitingChildren
 
-  KEYS[1] base           of the queue; every other key is built from it, or from a parent's key
+  KEYS[1] base           of the queue; every other key is built from it, from a parent's key
+                         or from the base of a dead-letter queue
   ARGV[1] now_ms
   ARGV[2] token
   ARGV[3] lock_ms
@@ -21,7 +22,7 @@
           children, -12 no children to wait for again,
           -100 a key it needs is not of the type it should be: still active, its lock given up
   Events: completed, failed, retries-exhausted, waiting, delayed, waiting-children, active, drained;
-          those of parents and of a job that waited for a deduplication id
+          those of parents, of dead letters and of a job that waited for a deduplication id
 ]]
 
 --- include lib/emit

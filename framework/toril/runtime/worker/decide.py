@@ -113,6 +113,7 @@ def fail(job: StoredJob, error: BaseException, *, attempts: int, keep: Keep) -> 
         keep=resolve_keep(opts, "failed", keep.failed),
         attempts=attempts,
         fence=job.attempts_started,
+        error_type=type(error).__name__,
     )
 
 

@@ -6,6 +6,9 @@ import asyncio
 from dataclasses import dataclass, field
 
 from toril.clock import Clock
+from toril.runtime.dead_letters import DeadLetters
+from toril.runtime.job import ClaimedJob
+from toril.runtime.outcomes import Settlement
 from toril.runtime.sender import AsyncSender
 from toril.runtime.worker.alarms import Alarms
 from toril.runtime.worker.news import News
@@ -28,5 +31,10 @@ class Ground:
     outage: Outage
     outbox: Outbox
     news: News
+    dead_letters: DeadLetters
     #: Set by whoever has something for the next round of settling and claiming.
     work: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def with_letter(self, job: ClaimedJob, outcome: Settlement) -> Settlement:
+        """Gives an outcome back, with the dead letter that goes with a failure for good."""
+        return self.dead_letters.attach(job, outcome, now_ms=self.clock.now_ms())

@@ -99,6 +99,6 @@ class JobsInHand:
         return all(served.is_settled for served in self._queues)
 
     def _settle(self, execution: Execution, outcome: Settlement) -> None:
-        execution.outcome = outcome
+        execution.outcome = self._ground.with_letter(execution.job, outcome)
         execution.served.ended.append(execution)
         self._ground.work.set()

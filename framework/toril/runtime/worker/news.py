@@ -12,6 +12,7 @@ from toril.runtime.outcomes import (
     Completed,
     Failed,
     GivenBack,
+    Letter,
     MovedToWaitingChildren,
     Postponed,
     Retried,
@@ -74,6 +75,8 @@ class News:
         if isinstance(outcome, Failed):
             self._notify("toril_job_failed", execution, error=outcome.reason, attempt=attempt)
             self._tell("job_failed", execution, error=outcome.reason, run_ms=run_ms)
+            if outcome.letter is not None:
+                self._left_letter(execution, outcome.letter, outcome.reason)
         elif isinstance(outcome, Retried):
             fields = {"error": outcome.reason, "delay_ms": outcome.delay_ms}
             self._notify("toril_job_retrying", execution, **fields, attempt=attempt)
@@ -86,6 +89,20 @@ class News:
             self._tell("job_waits_for_children", execution, run_ms=run_ms)
         else:
             self._tell("job_given_back", execution, run_ms=run_ms)
+
+    def _left_letter(self, execution: Execution, letter: Letter, error: str) -> None:
+        """`dead_letter_added`: `letter`, `letter_queue`."""
+        self._observers.notify(
+            "toril_dead_letter_added",
+            queue=letter.queue,
+            job_id=letter.id,
+            from_queue=execution.served.name,
+            from_id=execution.job.id,
+            job_type=execution.name,
+            error=error,
+        )
+        where = {"letter": letter.id, "letter_queue": letter.queue}
+        self._tell("dead_letter_added", execution, **where)
 
     def refused(self, execution: Execution, code: int) -> None:
         """`lock_lost`, or `job_gone` when the job was removed meanwhile, with `code`."""

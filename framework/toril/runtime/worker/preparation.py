@@ -25,6 +25,7 @@ from toril.runtime.own_fields import STEP_DATA
 from toril.runtime.schedules import follow_tick
 from toril.runtime.worker.ground import Ground
 from toril.runtime.worker.plans import explain_missing
+from toril.runtime.worker.reasons import make_deferred_failure
 
 _REPEATED, _DEFERRED_FAILURE, _STEP_DATA = b"rjk", b"defa", STEP_DATA.encode()
 
@@ -58,7 +59,7 @@ class Preparation:
         if job.repeat_key is not None:
             await self._follow_schedule(job)
         if job.deferred_failure is not None:
-            raise Unrecoverable(job.deferred_failure)
+            raise make_deferred_failure(job.deferred_failure)
 
     def is_trigger(self, job: ClaimedJob) -> bool:
         """Whether the job stands for a flow that is to be started."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
 import msgspec
 
+from toril.errors import ChildFailed, JobStalled, Unrecoverable, WorkerCrashed
 from toril.runtime.job import StoredJob
 
 #: Longer texts are cut: they are stored with the job and told in the events stream.
@@ -16,6 +18,13 @@ MAX_TRACE = 16_000
 
 #: Attempts whose stack traces are kept, unless the job's own `stackTraceLimit` says less.
 MAX_TRACES = 10
+
+#: How a failure begins that somebody stored for the next worker to find, and what it is.
+_DEFERRED: Mapping[str, type[Unrecoverable]] = {
+    "child ": ChildFailed,
+    "job stalled ": JobStalled,
+    "the job ended its worker process ": WorkerCrashed,
+}
 
 _CUT = "... (cut)"
 _HERE = str(Path(__file__).parent)
@@ -31,6 +40,12 @@ def describe_error(error: BaseException) -> str:
     if len(message) > MAX_REASON:
         message = message[: MAX_REASON - len(_CUT)] + _CUT
     return _storable(message)
+
+
+def make_deferred_failure(reason: str) -> Unrecoverable:
+    """Makes the error of a job that must fail without running, by how its reason begins."""
+    kinds = (kind for start, kind in _DEFERRED.items() if reason.startswith(start))
+    return next(kinds, Unrecoverable)(reason)
 
 
 def append_trace(job: StoredJob, error: BaseException, *, limit: object = None) -> bytes:

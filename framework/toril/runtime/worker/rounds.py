@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from toril.declarations.units import Rate
-from toril.errors import Unrecoverable
 from toril.runtime.call import Call
 from toril.runtime.calls.claim import Owner
 from toril.runtime.calls.settle import (
@@ -22,6 +21,7 @@ from toril.runtime.outcomes import Completed, MovedToWaitingChildren, Settlement
 from toril.runtime.worker.decide import DEFAULT_KEEP, fail
 from toril.runtime.worker.execution import Execution
 from toril.runtime.worker.ground import Ground
+from toril.runtime.worker.reasons import make_deferred_failure
 from toril.runtime.worker.served_queue import Doubt, ServedQueue
 
 #: Calls in flight: the server works on one while Python works on the jobs of the other.
@@ -157,7 +157,8 @@ class Rounds:
 
     def _take_refusal(self, execution: Execution, code: int, child: str | None) -> None:
         if code in _CHILDREN_TEXTS and isinstance(execution.outcome, _NEEDS_CHILDREN):
-            execution.outcome = _fail_parent(execution, child or _CHILDREN_TEXTS[code])
+            outcome = _fail_parent(execution, child or _CHILDREN_TEXTS[code])
+            execution.outcome = self._ground.with_letter(execution.job, outcome)
             execution.served.ended.append(execution)
             self._ground.work.set()
         else:
@@ -179,6 +180,6 @@ class Rounds:
 
 
 def _fail_parent(execution: Execution, reason: str) -> Settlement:
-    error = Unrecoverable(reason)
+    error = make_deferred_failure(reason)
     keep = DEFAULT_KEEP if execution.plan is None else execution.plan.job_type.keep
     return fail(execution.job, error, attempts=execution.attempt, keep=keep)

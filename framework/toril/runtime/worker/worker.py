@@ -22,6 +22,7 @@ from toril.declarations.units import Rate
 from toril.plugins.descriptors import Processor
 from toril.plugins.observers import Observers
 from toril.runtime.calls.queues import open_queues
+from toril.runtime.dead_letters import DeadLetters
 from toril.runtime.flows import CheckData
 from toril.runtime.keys import QueueKeys
 from toril.runtime.sender import AsyncSender
@@ -98,6 +99,7 @@ class Worker:
             outage=outage,
             outbox=Outbox(sender, clock, outage),
             news=news,
+            dead_letters=DeadLetters(pipeline),
         )
         self._connect = connect_blocking
         self._observers = observers

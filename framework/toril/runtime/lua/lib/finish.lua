@@ -1,6 +1,7 @@
 --- include lib/emit
 --- include lib/dedup
 --- include lib/requeue_next
+--- include lib/add_letter
 --- include lib/fail_parent
 --- include lib/trim_kept
 
@@ -54,6 +55,9 @@ end
 local function fail(q, job, outcome, now_ms)
   local reason, stacktrace, count, age_ms = outcome[4], outcome[5], outcome[6], outcome[7]
   local attempts, made = outcome[8], job.made + 1
+  if outcome[9] then
+    add_letter(outcome[9], now_ms)
+  end
   release_waiting_for(q, job, now_ms)
   if job.parent_key then
     flush_kept(q, now_ms)

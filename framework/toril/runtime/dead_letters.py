@@ -1,0 +1,148 @@
+"""Dead letters: the copies that jobs leave when they fail for good.
+
+A letter is a job of the dead-letter queue. Its data is
+`{"queue", "job", "id", "data", "error": {"type", "message"}, "attempts", "failed_at"}`, so that the
+job that handles it sees all of it; its field `t:dl` has what sending it back takes beside that:
+`{"queue", "id", "name", "priority", "opts"}` of the job that failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any
+
+from toril.declarations.dead_letter import WHEN_VARIABLES, DeadLetterRule
+from toril.declarations.expression import Template, parse_template
+from toril.declarations.instants import format_instant
+from toril.declarations.job_type import JobType
+from toril.declarations.pipeline import Pipeline
+from toril.errors import ExpressionError, InvalidData
+from toril.runtime.codec import MAX_ID_BYTES, decode_json, encode_json
+from toril.runtime.job import StoredJob
+from toril.runtime.job_options import build_opts
+from toril.runtime.outcomes import Failed, Letter, Settlement
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """A rule, ready to be applied."""
+
+    rule: DeadLetterRule
+    when: Template | None
+    opts: Mapping[str, Any]
+    priority: int
+
+
+class DeadLetters:
+    """Writes the letters of one pipeline's jobs."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._writers: dict[tuple[str, str], _Writer | None] = {}
+
+    def attach(self, job: StoredJob, outcome: Settlement, *, now_ms: int) -> Settlement:
+        """Gives the outcome back, with a letter if the job fails for good and is to leave one."""
+        if not isinstance(outcome, Failed):
+            return outcome
+        writer = self._find_writer(job)
+        if writer is None or not _is_wanted(writer, job, outcome):
+            return outcome
+        return replace(outcome, letter=_write(writer, job, outcome, now_ms))
+
+    def _find_writer(self, job: StoredJob) -> _Writer | None:
+        place = (job.queue, job.name)
+        if place not in self._writers:
+            self._writers[place] = self._make_writer(*place)
+        return self._writers[place]
+
+    def _make_writer(self, queue: str, name: str) -> _Writer | None:
+        job_type = self._pipeline.jobs.get(name)
+        if job_type is not None and job_type.queue == queue:
+            rule = job_type.dead_letter
+        else:
+            rule = self._pipeline.queues[queue].dead_letter
+        if rule is None:
+            return None
+        when = None if rule.when is None else parse_template(rule.when, WHEN_VARIABLES)
+        handler: JobType | None = self._pipeline.jobs.get(rule.job)
+        if handler is None:
+            return _Writer(rule, when, {}, 0)
+        return _Writer(rule, when, build_opts(handler), handler.priority)
+
+
+def find_letter_queues(pipeline: Pipeline) -> tuple[str, ...]:
+    """Gives the queues that letters go to, in the order of their names."""
+    return tuple(sorted({rule.queue for rule in pipeline.dead_letter_rules}))
+
+
+def _is_wanted(writer: _Writer, job: StoredJob, outcome: Failed) -> bool:
+    """Asks `when`; a letter more is better than one less, so an error in it counts as yes."""
+    if writer.when is None:
+        return True
+    facts = {
+        "error": {"type": outcome.error_type, "message": outcome.reason},
+        "job": {
+            "id": job.id,
+            "name": job.name,
+            "queue": job.queue,
+            "attempts": job.attempts_made + 1,
+        },
+        "data": _read_data(job),
+    }
+    try:
+        return writer.when.render(facts) is not False
+    except ExpressionError:
+        return True
+
+
+def _write(writer: _Writer, job: StoredJob, outcome: Failed, now_ms: int) -> Letter:
+    source = {"queue": job.queue, "job": job.name, "id": job.id}
+    failure = {
+        "error": {"type": outcome.error_type, "message": outcome.reason},
+        "attempts": job.attempts_made + 1,
+        "failed_at": format_instant(now_ms),
+    }
+    data = _join(encode_json(source), b'"data":' + _data_json(job), encode_json(failure))
+    origin = {"queue": job.queue, "id": job.id, "name": job.name, "priority": job.priority}
+    opts = job.fields.get(b"opts", b"{}")
+    return Letter(
+        queue=writer.rule.queue,
+        id=_choose_id(job),
+        name=writer.rule.job,
+        data=data,
+        opts=writer.opts,
+        priority=writer.priority,
+        origin=_join(encode_json(origin), b'"opts":' + opts),
+    )
+
+
+def _join(first: bytes, *parts: bytes) -> bytes:
+    """Joins the insides of JSON objects to one, without reading them: not a digit may change."""
+    inner = b",".join([first[1:-1], *(p[1:-1] if p.startswith(b"{") else p for p in parts)])
+    return b"{" + inner + b"}"
+
+
+def _choose_id(job: StoredJob) -> str:
+    """The same for each settlement of one start, so that a repeated one adds nothing twice."""
+    text = f"{job.queue}.{job.id}.{job.attempts_started}".replace(":", "-")
+    if len(text.encode()) > MAX_ID_BYTES:
+        return f"{job.queue}.{sha256(text.encode()).hexdigest()}"
+    return text
+
+
+def _data_json(job: StoredJob) -> bytes:
+    """The job's data as it is stored; what a peer stored that is no JSON, as text."""
+    try:
+        decode_json(job.data_json)
+    except InvalidData:
+        return encode_json(job.data_json.decode("utf-8", "replace"))
+    return job.data_json
+
+
+def _read_data(job: StoredJob) -> Any:
+    try:
+        return job.data
+    except InvalidData:
+        return None
