@@ -13,6 +13,7 @@ from toril.config.layers import (
     write_out_dead_letter,
 )
 from toril.declarations.backoff import Backoff
+from toril.declarations.child_failure import ChildFailure
 from toril.declarations.dead_letter import UNHANDLED, DeadLetterRule
 from toril.declarations.flow import Flow, Step
 from toril.declarations.instants import parse_instant_ms
@@ -167,6 +168,8 @@ def build_flow(name: str, values: Values) -> Flow:
             job=said["job"],
             needs=tuple(said.get("needs", ())),
             data=said.get("data", {}),
+            condition=said.get("if"),
+            on_failure=ChildFailure(said.get("on_failure") or values.get("on_failure", "fail")),
         )
         for step, said in values["steps"].items()
     }

@@ -14,10 +14,14 @@ from toril.declarations.expression import (
     ExpressionProblem,
     Template,
     UnknownMember,
+    find_close,
     find_unknown_members,
     parse_template,
 )
 from toril.errors import TemplateError
+
+#: What can be named of a needed step.
+_OF_A_NEED: Mapping[str, None] = {"result": None, "state": None}
 
 
 def check_misplaced(documents: Iterable[Document]) -> None:
@@ -66,30 +70,48 @@ def check_expressions(
     context: Context, flow: Entry, step: str, said: Mapping[str, Any], steps: Mapping[str, Any]
 ) -> None:
     """Checks the expressions of one step, if it has any."""
-    path = (*flow.path, "steps", step, "data")
-    if not flow.has("steps", step) or not any(
-        place[: len(path)] == path for place in flow.document.expressions
-    ):
-        return
-    template = read_template(flow.document, path, said["data"])
-    if template is None:
+    if not flow.has("steps", step):
         return
     known = {
         "inputs": _known_inputs(context, flow),
-        "needs": {needed: {"result": None} for needed in said.get("needs", [])},
+        "needs": dict.fromkeys(said.get("needs", []), _OF_A_NEED),
     }
-    for unknown in find_unknown_members(template, known):
-        _report_unknown(flow.document, path, template, unknown, steps)
-    _check_who_fills_in(context, flow, path, template, said["job"])
+    for key in ("data", "if"):
+        path = (*flow.path, "steps", step, key)
+        if not any(place[: len(path)] == path for place in flow.document.expressions):
+            continue
+        template = read_template(flow.document, path, said[key])
+        if template is None:
+            continue
+        for unknown in find_unknown_members(template, known):
+            _report_unknown(flow.document, path, template, unknown, steps)
+        if key == "data":
+            _check_who_fills_in(context, flow, path, template, said["job"])
+    _check_condition(context, flow, step, said)
+
+
+def _check_condition(context: Context, flow: Entry, step: str, said: Mapping[str, Any]) -> None:
+    """A condition is one expression, and the worker that claims the step decides it."""
+    condition, keys = said.get("if"), ("steps", step, "if")
+    if isinstance(condition, str) and (*flow.path, *keys) not in flow.document.unread:
+        text = condition.strip()
+        if not (text.startswith("${{") and find_close(text, 3) == len(text) - 2):
+            message = "expected one expression, got text"
+            hint = "write ${{ needs.STEP.result... }} or ${{ inputs... }}"
+            flow.add("T401", keys, message, hint=hint)
+    queue = external_queue_of(context, said["job"])
+    if condition is not None and queue is not None:
+        message = f"'if' cannot be decided: another runtime works queue {queue.name!r}"
+        hint = "let a step before it decide, on a queue that Toril serves"
+        flow.add("T408", keys, message, hint=hint, at_key=True)
 
 
 def _check_who_fills_in(
     context: Context, flow: Entry, path: Path, template: Template, job_name: str
 ) -> None:
     """Results of other steps are filled in by the worker that claims the job."""
-    job = context.entries.jobs.get(job_name)
-    queue = context.queue_of(job) if job is not None and job.is_sound else None
-    if queue is None or not is_external(queue):
+    queue = external_queue_of(context, job_name)
+    if queue is None:
         return
     for reference in template.references:
         if reference.names[0] == "needs":
@@ -99,6 +121,13 @@ def _check_who_fills_in(
             message = f"results cannot be filled in: another runtime works queue {queue.name!r}"
             hint = "let it read the results of the needed steps itself"
             flow.document.add_inside("T408", (*path, *reference.place), part, message, hint=hint)
+
+
+def external_queue_of(context: Context, job_name: str) -> Entry | None:
+    """Gives the queue of a step's job if another runtime works it."""
+    job = context.entries.jobs.get(job_name)
+    queue = context.queue_of(job) if job is not None and job.is_sound else None
+    return queue if queue is not None and is_external(queue) else None
 
 
 def _known_inputs(context: Context, flow: Entry) -> dict[str, None] | None:
@@ -139,7 +168,7 @@ def _word_unknown(
 ) -> tuple[str, str | None]:
     names, name = unknown.reference.names, unknown.name
     if depth == 2:
-        message = f"step {names[1]!r} has no {name!r} here, only its 'result'"
+        message = f"step {names[1]!r} has no {name!r} here, only 'result' and 'state'"
         return message, f"write needs.{names[1]}.result"
     close = suggest(name, unknown.known)
     if names[0] == "inputs":

@@ -7,7 +7,7 @@ from typing import Any
 
 from toril.config.check_data import check_static_data
 from toril.config.check_data_schema import check_inline_schema
-from toril.config.check_expressions import check_expressions
+from toril.config.check_expressions import check_expressions, external_queue_of
 from toril.config.check_unique import warn_where_not_unique
 from toril.config.context import Context
 from toril.config.entries import Entry
@@ -45,6 +45,7 @@ def _check_steps(context: Context, flow: Entry, steps: dict[str, Mapping[str, An
     known = [_check_known(flow, name, needs) for name in needs]
     for name, step in steps.items():
         check_expressions(context, flow, name, step, steps)
+        _check_who_skips(context, flow, name, steps)
     if not all(known):
         return
     if not _report_cycle(flow, needs):
@@ -60,6 +61,30 @@ def _check_jobs(context: Context, flow: Entry, steps: dict[str, Mapping[str, Any
         if job is not None and flow.has("steps", name):
             check_static_data(context, flow, ("steps", name, "data"), job)
             warn_where_not_unique(context, flow, keys, job)
+
+
+def _check_who_skips(
+    context: Context, flow: Entry, name: str, steps: dict[str, Mapping[str, Any]]
+) -> None:
+    """What needs a skipped step is skipped too, which another runtime would not do."""
+    queue = external_queue_of(context, steps[name].get("job", ""))
+    if queue is None:
+        return
+    pending, seen = list(steps[name].get("needs", [])), {name}
+    while pending:
+        needed = pending.pop()
+        if needed in seen or needed not in steps:
+            continue
+        seen.add(needed)
+        if "if" in steps[needed]:
+            message = (
+                f"step {name!r} would run though {needed!r} is skipped: "
+                f"another runtime works queue {queue.name!r}"
+            )
+            hint = f"let {name!r} not need {needed!r}, or move the 'if' to steps after it"
+            flow.add("T408", ("steps", name, "needs"), message, hint=hint, at_key=True)
+            return
+        pending += steps[needed].get("needs", [])
 
 
 def _check_known(flow: Entry, name: str, needs: Needs) -> bool:

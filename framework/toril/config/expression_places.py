@@ -5,6 +5,7 @@ from __future__ import annotations
 #: Paths from the root of a file; `*` stands for one name, `**` for all that is below.
 _PLACES: tuple[tuple[str, ...], ...] = (
     ("flows", "*", "steps", "*", "data", "**"),
+    ("flows", "*", "steps", "*", "if"),
     ("jobs", "*", "unique", "by"),
     ("queues", "*", "job", "unique", "by"),
     ("defaults", "job", "unique", "by"),

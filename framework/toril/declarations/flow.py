@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from toril.declarations.child_failure import ChildFailure
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
@@ -16,6 +18,10 @@ class Step:
     needs: tuple[str, ...] = ()
     #: JSON with `${{ }}` in its strings; `inputs` and `needs.STEP.result` are known there.
     data: Any = field(default_factory=dict)
+    #: Text that is one `${{ }}`, or a boolean; None: it runs unless a step it needs was skipped.
+    condition: str | bool | None = None
+    #: What its failure for good means to those that need it.
+    on_failure: ChildFailure = ChildFailure.FAIL
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,7 +1,8 @@
 """Flows: a run as a tree of BullMQ jobs, what each step is given, and how a run stands.
 
 The last step is the root of BullMQ's tree, the steps it needs are its children. A step's job is
-called RUN.STEP. A step that fails for good fails what needs it.
+called RUN.STEP. What a step's failure for good means to those that need it is its `on_failure`. A
+step that is skipped completes without running, with a result that says so.
 """
 
 from __future__ import annotations
@@ -9,20 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from toril.declarations.child_failure import ChildFailure
 from toril.declarations.expression import Template, parse_template
 from toril.declarations.flow import Flow, Step
 from toril.declarations.pipeline import Pipeline
-from toril.errors import UnknownName
+from toril.errors import ExpressionError, UnknownName
 from toril.runtime.children import name_children
 from toril.runtime.codec import decode_json, encode_json
 from toril.runtime.job import ClaimedJob, NewJob, ParentLink, StoredJob
 from toril.runtime.job_options import build_opts
 from toril.runtime.keys import parse_job_key
-from toril.runtime.own_fields import FLOW, RUN, STEP, STEP_DATA
+from toril.runtime.own_fields import FLOW, RUN, STEP, STEP_CONDITION, STEP_DATA
 from toril.runtime.schedules import read_tick_ms
+
+_RUN = RUN.encode()
 
 #: Takes a job type and data for it; raises AddError for data that it may not have.
 CheckData = Callable[[str, Any], None]
+
+#: The result of a skipped step: null to every reader of JSON, and yet not any null.
+SKIPPED_RESULT = b"null "
 
 
 def build_run(
@@ -77,6 +84,30 @@ def is_trigger(pipeline: Pipeline, job: StoredJob) -> bool:
     return schedule is not None and schedule.flow is not None and job.name == schedule.flow
 
 
+def is_step(job: StoredJob) -> bool:
+    """Tells whether a job is a step of a run."""
+    return _RUN in job.fields
+
+
+def is_skipped(pipeline: Pipeline, job: ClaimedJob) -> bool:
+    """Tells whether a claimed step is not to run: by its `if`, or because one it needs was skipped.
+
+    Raises UnknownName if the step is not declared any more, ExpressionError if the `if` fails or
+    gives something else than true or false.
+    """
+    inputs_json = job.own.get(STEP_CONDITION)
+    if inputs_json is None:
+        return SKIPPED_RESULT in job.children.values()
+    own = job.own
+    step = _find_step(pipeline, own.get(FLOW, ""), own.get(STEP, ""))
+    inputs = decode_json(inputs_json, f"inputs of run {own.get(RUN)!r}")
+    context = {"inputs": inputs, "needs": _read_needs(pipeline, step, job)}
+    value = parse_template(step.condition).render(context)
+    if not isinstance(value, bool):
+        raise ExpressionError(f"'if' of step {step.name!r} gave {value!r}, not true or false")
+    return not value
+
+
 def needs_rendering(job: StoredJob) -> bool:
     """Tells whether a job is a step whose data waits for the results it needs."""
     return STEP_DATA.encode() in job.fields
@@ -91,10 +122,9 @@ def render_step(pipeline: Pipeline, job: ClaimedJob) -> Any:
     """
     own = job.own
     step = _find_step(pipeline, own.get(FLOW, ""), own.get(STEP, ""))
-    results = read_results(job)
-    needs = {name: {"result": results[name]} for name in step.needs if name in results}
     inputs = decode_json(own[STEP_DATA], f"inputs of run {own.get(RUN)!r}")
-    return parse_template(step.data).render({"inputs": inputs, "needs": needs})
+    context = {"inputs": inputs, "needs": _read_needs(pipeline, step, job)}
+    return parse_template(step.data).render(context)
 
 
 def read_results(job: ClaimedJob) -> dict[str, Any]:
@@ -108,6 +138,29 @@ def read_results(job: ClaimedJob) -> dict[str, Any]:
     places = [parse_job_key(key)[1:] for key in results]
     names = name_children(places)
     return {name.removeprefix(start): of for name, of in zip(names, results.values(), strict=True)}
+
+
+def _read_needs(pipeline: Pipeline, step: Step, job: ClaimedJob) -> dict[str, dict[str, Any]]:
+    """Gives `needs` as expressions see it.
+
+    A step without a result failed, and does not count; where it counts, nothing can be said of it.
+    """
+    results, skipped = read_results(job), _read_skipped(job)
+    steps = pipeline.flows[job.own[FLOW]].steps
+    needs: dict[str, dict[str, Any]] = {}
+    for name in step.needs:
+        if name in results:
+            state = "skipped" if name in skipped else "completed"
+            needs[name] = {"result": results[name], "state": state}
+        elif steps[name].on_failure is not ChildFailure.FAIL:
+            needs[name] = {"result": None, "state": "ignored"}
+    return needs
+
+
+def _read_skipped(job: ClaimedJob) -> set[str]:
+    start = f"{job.own.get(RUN)}."
+    keys = (key for key, value in job.children.items() if value == SKIPPED_RESULT)
+    return {parse_job_key(key.decode("utf-8", "replace"))[2].removeprefix(start) for key in keys}
 
 
 def _walk(flow: Flow, step: Step, parent: Step | None) -> Iterator[tuple[Step, Step | None]]:
@@ -128,6 +181,8 @@ def _build_step(
 ) -> NewJob:
     job_type = pipeline.jobs[step.job]
     own = {FLOW: flow.name, RUN: run_id, STEP: step.name}
+    if step.condition is not None:
+        own[STEP_CONDITION] = encode_json(inputs, f"inputs of flow {flow.name!r}").decode()
     template = parse_template(step.data)
     data = _render_at_start(template, step, inputs, check_data)
     if data is None:
@@ -143,7 +198,11 @@ def _build_step(
         priority=job_type.priority,
         parent=None
         if parent is None
-        else ParentLink(id=step_job_id(run_id, parent.name), queue=pipeline.jobs[parent.job].queue),
+        else ParentLink(
+            id=step_job_id(run_id, parent.name),
+            queue=pipeline.jobs[parent.job].queue,
+            on_failure=step.on_failure,
+        ),
         waits_for_children=bool(step.needs),
         own=own,
     )

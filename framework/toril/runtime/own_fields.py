@@ -22,11 +22,13 @@ STEP_DATA = "t:d"
 DURABLE_STEP = "t:j:"
 #: On a dead letter: where it came from, JSON; `runtime/dead_letters.py` has its shape.
 DEAD_LETTER = "t:dl"
+#: On a step with an `if`: the run's inputs as JSON.
+STEP_CONDITION = "t:i"
 #: On a scheduler's record `repeat:<id>`: the project that owns it.
 SCHEDULE_OWNER = "t:p"
 
 #: Fields that a new job may carry.
-JOB_FIELDS = frozenset({FLOW, RUN, STEP, STEP_DATA})
+JOB_FIELDS = frozenset({FLOW, RUN, STEP, STEP_DATA, STEP_CONDITION})
 
 
 def format_owner(token: str, attempts_started: int) -> str:

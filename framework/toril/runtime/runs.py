@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from toril.declarations.child_failure import ChildFailure
 from toril.declarations.flow import Flow, Step
 from toril.declarations.pipeline import Pipeline
 from toril.errors import JobNotFound
 from toril.runtime.call import Call
 from toril.runtime.calls.jobs import Ending, read_state
 from toril.runtime.codec import decode_json
-from toril.runtime.flows import step_job_id
+from toril.runtime.flows import SKIPPED_RESULT, step_job_id
 from toril.runtime.keys import QueueKeys, parse_job_key
 from toril.runtime.sender import AsyncSender
 from toril.runtime.states import JobState
@@ -33,7 +34,8 @@ _STEP_STATES = {
 class StepView:
     """One step of a run."""
 
-    #: waiting, active, completed, failed; skipped: its job was removed before it ended.
+    #: waiting, active, completed or failed; skipped: by its `if`, or its job was removed before it
+    #: ended; ignored: it failed, and what needs it goes on without it.
     state: str
     #: The job's id.
     job: str
@@ -159,7 +161,7 @@ class _Reading:
         if ending is None:
             return StepView(state=self._guess_gone(step), **where)
         return StepView(
-            state=_STEP_STATES.get(ending.state, "waiting"),
+            state=_name_state(step, ending),
             result=None if ending.result is None else decode_json(ending.result, "result"),
             error=self._word_error(ending.reason),
             **where,
@@ -188,13 +190,22 @@ class _Reading:
         return QueueKeys(self._pipeline.redis.prefix, queue)
 
 
+def _name_state(step: Step, ending: Ending) -> str:
+    if ending.result == SKIPPED_RESULT:
+        return "skipped"
+    if ending.state is JobState.FAILED and step.on_failure is not ChildFailure.FAIL:
+        return "ignored"
+    return _STEP_STATES.get(ending.state, "waiting")
+
+
 def _as_is(reply: bytes | None) -> bytes | None:
     return reply
 
 
 def _describe_run(steps: Mapping[str, StepView], last: str) -> str:
-    if steps[last].state in ("completed", "failed"):
-        return steps[last].state
-    if any(step.state in ("active", "completed", "failed") for step in steps.values()):
+    state = steps[last].state
+    if state in ("completed", "failed", "skipped", "ignored"):
+        return "failed" if state == "failed" else "completed"
+    if any(step.state not in ("waiting", "skipped") for step in steps.values()):
         return "active"
     return "waiting"

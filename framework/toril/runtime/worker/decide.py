@@ -14,6 +14,7 @@ from toril.declarations.backoff import (
 from toril.declarations.job_type import Keep, Retry
 from toril.errors import Delay, InvalidData, RateLimited, Unrecoverable, WaitForChildren
 from toril.runtime.codec import encode_json, resolve_keep, to_integer
+from toril.runtime.flows import SKIPPED_RESULT
 from toril.runtime.job import StoredJob
 from toril.runtime.outcomes import (
     Completed,
@@ -40,6 +41,16 @@ SHORTEST_LIMIT_MS = 1
 
 class JobTimedOut(TimeoutError):
     """The job ran longer than its `timeout`."""
+
+
+class StepSkipped(Exception):
+    """The job is a step of a flow that is not to run."""
+
+
+def decide_skip(job: StoredJob, *, keep: Keep = DEFAULT_KEEP) -> Settlement:
+    """Completes a step that is not to run."""
+    rule = resolve_keep(read_opts(job), "completed", keep.completed)
+    return Completed(id=job.id, result=SKIPPED_RESULT, keep=rule, fence=job.attempts_started)
 
 
 def decide_success(

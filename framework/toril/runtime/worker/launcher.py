@@ -17,8 +17,10 @@ from toril.runtime.outcomes import Settlement
 from toril.runtime.worker.decide import (
     DEFAULT_KEEP,
     NO_RETRY,
+    StepSkipped,
     allowed_attempts,
     decide_failure,
+    decide_skip,
     decide_success,
     fail,
     give_back,
@@ -86,6 +88,8 @@ class Launcher:
             if self._preparation.is_trigger(job):
                 self._ground.news.started(execution)
                 return await self._preparation.start_flow(job)
+            if self._preparation.is_skipped(job):
+                raise StepSkipped
         plan = execution.plan
         if plan is None:
             raise Unrecoverable(self._preparation.explain_missing(job))
@@ -169,6 +173,9 @@ class Launcher:
             return None
         if execution.cause is Cause.STOPPING and isinstance(error, asyncio.CancelledError):
             return give_back(execution.job)
+        if isinstance(error, StepSkipped):
+            self._ground.news.skipped(execution)
+            return decide_skip(execution.job, keep=_policy(execution.plan)[1])
         plan = execution.plan
         retry, keep = _policy(plan)
         try:

@@ -139,6 +139,10 @@ class News:
         fields = {"queue": trigger.queue, "job": trigger.id, "flow": trigger.name, "run": run}
         self.say("flow_started", fields)
 
+    def skipped(self, execution: Execution) -> None:
+        """`step_skipped`: a step of a flow that completes without running."""
+        self._tell("step_skipped", execution)
+
     def schedule_ended(self, job: ClaimedJob, error: Exception) -> None:
         """`schedule_ended`: a peer stored what has no next tick; `queue job schedule error`."""
         fields = {"queue": job.queue, "job": job.id, "schedule": job.repeat_key}

@@ -14,6 +14,8 @@ from toril.runtime.codec import encode_json
 from toril.runtime.flows import (
     CheckData,
     build_triggered_run,
+    is_skipped,
+    is_step,
     is_trigger,
     needs_rendering,
     read_results,
@@ -21,13 +23,13 @@ from toril.runtime.flows import (
 )
 from toril.runtime.job import ClaimedJob
 from toril.runtime.keys import QueueKeys
-from toril.runtime.own_fields import STEP_DATA
+from toril.runtime.own_fields import RUN, STEP_DATA
 from toril.runtime.schedules import follow_tick
 from toril.runtime.worker.ground import Ground
 from toril.runtime.worker.plans import explain_missing
 from toril.runtime.worker.reasons import make_deferred_failure
 
-_REPEATED, _DEFERRED_FAILURE, _STEP_DATA = b"rjk", b"defa", STEP_DATA.encode()
+_REPEATED, _DEFERRED_FAILURE, _RUN = b"rjk", b"defa", RUN.encode()
 
 
 class Preparation:
@@ -49,7 +51,7 @@ class Preparation:
     def is_needed(self, job: ClaimedJob) -> bool:
         """Whether the job is more than data for its processor; few are."""
         fields = job.fields
-        return _REPEATED in fields or _DEFERRED_FAILURE in fields or _STEP_DATA in fields
+        return _REPEATED in fields or _DEFERRED_FAILURE in fields or _RUN in fields
 
     async def prepare(self, job: ClaimedJob) -> None:
         """Adds its schedule's next tick; raises Unrecoverable if the job must fail without running.
@@ -60,6 +62,15 @@ class Preparation:
             await self._follow_schedule(job)
         if job.deferred_failure is not None:
             raise make_deferred_failure(job.deferred_failure)
+
+    def is_skipped(self, job: ClaimedJob) -> bool:
+        """Whether the job is a step that is not to run; raises Unrecoverable if nobody can tell."""
+        if not is_step(job):
+            return False
+        try:
+            return is_skipped(self._pipeline, job)
+        except TorilError as error:
+            raise Unrecoverable(f"whether the step runs cannot be told: {error}") from error
 
     def is_trigger(self, job: ClaimedJob) -> bool:
         """Whether the job stands for a flow that is to be started."""
