@@ -14,6 +14,7 @@ from typing import Any
 
 from toril.config.data_schema import DataSchema
 from toril.declarations.backoff import MAX_DELAY_MS
+from toril.declarations.flow import Flow
 from toril.declarations.instants import format_instant, parse_instant_ms, to_ms
 from toril.declarations.names import find_named
 from toril.declarations.pipeline import Pipeline
@@ -239,6 +240,12 @@ def read_result(ending: Ending, queue: str, job_id: str) -> Any:
         reason = ending.reason or "no reason is stored"
         raise JobFailed(f"job {job_id!r} of queue {queue!r} failed: {reason}", reason=reason)
     return None if ending.result is None else decode_json(ending.result, f"result of {job_id!r}")
+
+
+def read_run_result(flow: Flow, run: RunView) -> Any:
+    """Gives the result of the last step, or the results of several last steps by their names."""
+    results = {step.name: run.steps[step.name].result for step in flow.last_steps}
+    return next(iter(results.values())) if len(results) == 1 else results
 
 
 def describe_failed_run(run: RunView) -> JobFailed:

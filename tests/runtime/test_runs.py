@@ -76,9 +76,9 @@ class Run:
         await self.claim(step)
         await self.settle(step, Failed(f"r1.{step}", reason, b"[]", KeepRule(), 1))
 
-    async def read(self, ending: Ending | None = None) -> RunView:
-        view = await read_run(self.sender, self.pipeline, FLOW, "r1", ending=ending)
-        assert view == read_run_sync(self.sync_sender, self.pipeline, FLOW, "r1", ending=ending)
+    async def read(self, **endings: Ending) -> RunView:
+        view = await read_run(self.sender, self.pipeline, FLOW, "r1", endings=endings)
+        assert view == read_run_sync(self.sync_sender, self.pipeline, FLOW, "r1", endings=endings)
         return view
 
     async def states(self) -> tuple[str, list[str]]:
@@ -161,7 +161,7 @@ async def test_a_last_step_that_was_not_kept_is_told_by_who_waited(run) -> None:
     await run.complete("clean")
     await run.complete("write", b"9", NONE)
 
-    view = await run.read(Ending(JobState.COMPLETED, b"9"))
+    view = await run.read(write=Ending(JobState.COMPLETED, b"9"))
 
     assert (view.state, view.steps["write"].result) == ("completed", 9)
 

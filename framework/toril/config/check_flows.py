@@ -1,4 +1,4 @@
-"""Checks flows: steps and what they need form a tree; their expressions and data."""
+"""Checks flows: steps need what is there, in no circle; their expressions and data."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _check_steps(context: Context, flow: Entry, steps: dict[str, Mapping[str, An
     if not all(known):
         return
     if not _report_cycle(flow, needs):
-        _check_tree(flow, needs)
+        _check_shared(context, flow, steps)
 
 
 def _check_jobs(context: Context, flow: Entry, steps: dict[str, Mapping[str, Any]]) -> None:
@@ -132,29 +132,18 @@ def _find_cycle(needs: Needs) -> list[str]:
     return []
 
 
-def _check_tree(flow: Entry, needs: Needs) -> None:
-    dependents: dict[str, list[str]] = {name: [] for name in needs}
-    for name, needed in needs.items():
-        for one in needed:
-            dependents[one].append(name)
-    last = [name for name, them in dependents.items() if not them]
-    if len(last) > 1:
-        message = f"flow {flow.name!r} has {len(last)} last steps: {_list(last)}"
-        hint = "add a last step that needs them, or make a flow of each"
-        flow.add("T204", ("steps", last[1]), message, hint=hint, at_key=True)
-    for name, them in dependents.items():
-        if len(them) > 1:
-            _report_second_dependent(flow, name, them, needs)
-
-
-def _report_second_dependent(flow: Entry, name: str, them: list[str], needs: Needs) -> None:
-    message = (
-        f"step {name!r} is needed by {_list(them)}; "
-        "several dependents are not available in this version of Toril"
-    )
-    hint = f"let {them[1]!r} need {them[0]!r} instead, or declare {name!r} once for each"
-    index = needs[them[1]].index(name)
-    flow.add("T204", ("steps", them[1], "needs", index), message, hint=hint)
+def _check_shared(context: Context, flow: Entry, steps: dict[str, Mapping[str, Any]]) -> None:
+    """BullMQ knows one parent of a job: another runtime would tell the first dependent only."""
+    for name, step in steps.items():
+        queue = external_queue_of(context, step.get("job", ""))
+        them = [other for other in steps if name in steps[other].get("needs", [])]
+        if queue is not None and len(them) > 1:
+            message = (
+                f"step {name!r} is needed by {_list(them)}, "
+                f"but another runtime works its queue {queue.name!r}"
+            )
+            hint = f"let one step that Toril runs need {name!r}, and the others that one"
+            flow.add("T204", ("steps", name), message, hint=hint, at_key=True)
 
 
 def _list(names: list[str]) -> str:

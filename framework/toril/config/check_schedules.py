@@ -42,20 +42,17 @@ def check_schedules(context: Context) -> None:
 
 
 def _check_trigger(context: Context, schedule: Entry, flow: Entry) -> None:
-    """A tick adds a job to the queue of the flow's last step, where a worker of ours starts it."""
+    """A tick is a job on the queue of one of the steps, where a worker of ours starts the flow."""
     if not flow.is_sound:
         return
-    steps = flow.value["steps"]
-    needed = {name for step in steps.values() for name in step.get("needs", ())}
-    last = [step for name, step in steps.items() if name not in needed]
-    job = context.entries.jobs.get(last[0]["job"]) if len(last) == 1 else None
-    queue = context.queue_of(job) if job is not None and job.is_sound else None
-    if queue is not None and is_external(queue):
+    jobs = [context.entries.jobs.get(step["job"]) for step in flow.value["steps"].values()]
+    queues = [context.queue_of(job) if job is not None and job.is_sound else None for job in jobs]
+    if all(queue is not None and is_external(queue) for queue in queues):
         message = (
             f"flow {flow.name!r} cannot be started by a schedule: "
-            f"another runtime works queue {queue.name!r} of its last step"
+            "other runtimes work the queues of all its steps"
         )
-        hint = "add a last step on a queue that Toril serves"
+        hint = "add a step on a queue that Toril serves"
         schedule.add("T218", ("flow",), message, hint=hint)
 
 

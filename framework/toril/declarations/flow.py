@@ -26,7 +26,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Flow:
-    """A tree of steps: every step has one dependent but the last, which has none."""
+    """Steps that need each other, in no circle; what nothing needs is a last step."""
 
     name: str
     #: JSON Schema of the inputs; None takes any object.
@@ -34,11 +34,26 @@ class Flow:
     steps: Mapping[str, Step]
 
     @property
-    def last_step(self) -> Step:
-        """The step nothing depends on: the root of BullMQ's tree."""
+    def last_steps(self) -> tuple[Step, ...]:
+        """The steps nothing depends on: the roots of BullMQ's trees."""
         needed = {name for step in self.steps.values() for name in step.needs}
-        return next(step for step in self.steps.values() if step.name not in needed)
+        return tuple(step for step in self.steps.values() if step.name not in needed)
 
-    def dependent_of(self, step: str) -> Step | None:
-        """The one step that needs this one, or None for the last."""
-        return next((other for other in self.steps.values() if step in other.needs), None)
+    def map_dependents(self) -> dict[str, list[Step]]:
+        """Gives the steps that need each step."""
+        dependents: dict[str, list[Step]] = {name: [] for name in self.steps}
+        for step in self.steps.values():
+            for needed in step.needs:
+                dependents[needed].append(step)
+        return dependents
+
+    def list_from_last(self) -> list[Step]:
+        """Gives all steps, each behind those that need it."""
+        waiting = {name: len(others) for name, others in self.map_dependents().items()}
+        listed = list(self.last_steps)
+        for step in listed:
+            for needed in step.needs:
+                waiting[needed] -= 1
+                if waiting[needed] == 0:
+                    listed.append(self.steps[needed])
+        return listed

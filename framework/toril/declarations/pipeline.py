@@ -68,7 +68,7 @@ class Pipeline:
         return tuple(queue for queue in queues if queue.name not in kept)
 
     def queue_of_schedule(self, schedule: Schedule) -> Queue:
-        """The queue its ticks are added to: the job's, or that of the flow's last step.
+        """The queue its ticks are added to: the job's, or that of the flow's last steps.
 
         A flow is started by a Toril worker, so a queue that another runtime serves is passed over
         for that of another step.
@@ -76,6 +76,6 @@ class Pipeline:
         if schedule.job is not None:
             return self.queues[self.jobs[schedule.job].queue]
         flow = self.flows[schedule.flow or ""]
-        steps = (flow.last_step, *flow.steps.values())
+        steps = (*flow.last_steps, *flow.steps.values())
         queues = [self.queues[self.jobs[step.job].queue] for step in steps]
         return next((queue for queue in queues if queue.served_by == "toril"), queues[0])

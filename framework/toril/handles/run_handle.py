@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from time import monotonic
 from typing import Any
 
-from toril.adding import describe_failed_run
+from toril.adding import describe_failed_run, read_run_result
 from toril.declarations.flow import Flow
-from toril.declarations.spans import Span
-from toril.handles.job_handle import JobHandle
+from toril.declarations.spans import Span, read_timeout_s
 from toril.handles.needs import Sends
 from toril.runtime.calls.jobs import Ending
 from toril.runtime.flows import step_job_id
@@ -17,15 +18,11 @@ from toril.runtime.runs import RunView, read_run
 class RunHandle:
     """One run of a flow."""
 
-    __slots__ = ("_client", "_flow", "_last", "created", "run")
+    __slots__ = ("_client", "_flow", "created", "run")
 
     def __init__(self, client: Sends, flow: Flow, run: str, *, created: bool) -> None:
         self._client = client
         self._flow = flow
-        queue = client.pipeline.jobs[flow.last_step.job].queue
-        self._last = JobHandle(
-            client, queue, step_job_id(run, flow.last_step.name), created=created
-        )
         #: The run's id.
         self.run = run
         #: Whether this `start_flow` started it, rather than finding the id there.
@@ -37,25 +34,32 @@ class RunHandle:
     async def result(self, timeout: Span | None = None) -> Any:
         """Waits until it has finished and gives its last step's result.
 
-        Raises JobFailed with the step that failed, WaitTimeout, or JobNotFound.
+        Of a flow with several last steps: their results by their names. Raises JobFailed with the
+        step that failed, WaitTimeout, or JobNotFound.
         """
         view = await self.wait(timeout)
         if view.state == "failed":
             raise describe_failed_run(view)
-        return view.steps[self._flow.last_step.name].result
+        return read_run_result(self._flow, view)
 
     async def wait(self, timeout: Span | None = None) -> RunView:
         """Waits until it has finished, well or badly, and gives how it stands then."""
-        last = self._last
-        ending = await self._client.wait(last.queue, last.id, timeout)
-        return await self._read(ending)
+        timeout_s = read_timeout_s(timeout)
+        give_up_at = None if timeout_s is None else monotonic() + timeout_s
+        endings: dict[str, Ending] = {}
+        for step in self._flow.last_steps:
+            left_s = None if give_up_at is None else max(give_up_at - monotonic(), 0.0)
+            queue = self._client.pipeline.jobs[step.job].queue
+            job_id = step_job_id(self.run, step.name)
+            endings[step.name] = await self._client.wait(queue, job_id, left_s)
+        return await self._read(endings)
 
     async def state(self) -> RunView:
         """Gives how it stands, step by step; raises JobNotFound if nothing of it is left."""
-        return await self._read(None)
+        return await self._read({})
 
-    async def _read(self, ending: Ending | None) -> RunView:
+    async def _read(self, endings: Mapping[str, Ending]) -> RunView:
         client = self._client
         return await read_run(
-            client.open_sender(), client.pipeline, self._flow, self.run, ending=ending
+            client.open_sender(), client.pipeline, self._flow, self.run, endings=endings
         )

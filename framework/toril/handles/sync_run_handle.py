@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from time import monotonic
 from typing import Any
 
-from toril.adding import describe_failed_run
+from toril.adding import describe_failed_run, read_run_result
 from toril.declarations.flow import Flow
-from toril.declarations.spans import Span
+from toril.declarations.spans import Span, read_timeout_s
 from toril.handles.needs import SendsSync
-from toril.handles.sync_job_handle import SyncJobHandle
 from toril.runtime.calls.jobs import Ending
 from toril.runtime.flows import step_job_id
 from toril.runtime.runs import RunView, read_run_sync
@@ -17,13 +18,11 @@ from toril.runtime.runs import RunView, read_run_sync
 class SyncRunHandle:
     """One run of a flow; see `RunHandle`."""
 
-    __slots__ = ("_client", "_flow", "_last", "created", "run")
+    __slots__ = ("_client", "_flow", "created", "run")
 
     def __init__(self, client: SendsSync, flow: Flow, run: str, *, created: bool) -> None:
         self._client = client
         self._flow = flow
-        queue, last = client.pipeline.jobs[flow.last_step.job].queue, flow.last_step.name
-        self._last = SyncJobHandle(client, queue, step_job_id(run, last), created=created)
         #: The run's id.
         self.run = run
         #: Whether this `start_flow` started it, rather than finding the id there.
@@ -37,17 +36,24 @@ class SyncRunHandle:
         view = self.wait(timeout)
         if view.state == "failed":
             raise describe_failed_run(view)
-        return view.steps[self._flow.last_step.name].result
+        return read_run_result(self._flow, view)
 
     def wait(self, timeout: Span | None = None) -> RunView:
         """Waits until it has finished, well or badly, and gives how it stands then."""
-        last = self._last
-        return self._read(self._client.wait(last.queue, last.id, timeout))
+        timeout_s = read_timeout_s(timeout)
+        give_up_at = None if timeout_s is None else monotonic() + timeout_s
+        endings: dict[str, Ending] = {}
+        for step in self._flow.last_steps:
+            left_s = None if give_up_at is None else max(give_up_at - monotonic(), 0.0)
+            queue = self._client.pipeline.jobs[step.job].queue
+            job_id = step_job_id(self.run, step.name)
+            endings[step.name] = self._client.wait(queue, job_id, left_s)
+        return self._read(endings)
 
     def state(self) -> RunView:
         """Gives how it stands, step by step; raises JobNotFound if nothing of it is left."""
-        return self._read(None)
+        return self._read({})
 
-    def _read(self, ending: Ending | None) -> RunView:
+    def _read(self, endings: Mapping[str, Ending]) -> RunView:
         client = self._client
-        return read_run_sync(client.sender, client.pipeline, self._flow, self.run, ending=ending)
+        return read_run_sync(client.sender, client.pipeline, self._flow, self.run, endings=endings)

@@ -1,13 +1,14 @@
 """Flows: a run as a tree of BullMQ jobs, what each step is given, and how a run stands.
 
-The last step is the root of BullMQ's tree, the steps it needs are its children. A step's job is
-called RUN.STEP. What a step's failure for good means to those that need it is its `on_failure`. A
-step that is skipped completes without running, with a result that says so.
+A last step is the root of one of BullMQ's trees, the steps it needs are its children. Of several
+steps that need one, the first is its parent as BullMQ knows it; the others are kept beside it. A
+step's job is called RUN.STEP. What a step's failure for good means to those that need it is its
+`on_failure`. A step that is skipped completes without running, with a result that says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from toril.declarations.child_failure import ChildFailure
@@ -46,9 +47,10 @@ def build_run(
     Data that needs results is rendered when its step is claimed; the rest is rendered and checked
     here. Raises ExpressionError or AddError.
     """
+    dependents = flow.map_dependents()
     return [
-        _build_step(pipeline, flow, step, parent, inputs, run_id, now_ms, check_data)
-        for step, parent in _walk(flow, flow.last_step, None)
+        _build_step(pipeline, flow, step, dependents[step.name], inputs, run_id, now_ms, check_data)
+        for step in flow.list_from_last()
     ]
 
 
@@ -163,23 +165,25 @@ def _read_skipped(job: ClaimedJob) -> set[str]:
     return {parse_job_key(key.decode("utf-8", "replace"))[2].removeprefix(start) for key in keys}
 
 
-def _walk(flow: Flow, step: Step, parent: Step | None) -> Iterator[tuple[Step, Step | None]]:
-    yield step, parent
-    for needed in step.needs:
-        yield from _walk(flow, flow.steps[needed], step)
-
-
 def _build_step(
     pipeline: Pipeline,
     flow: Flow,
     step: Step,
-    parent: Step | None,
+    dependents: Sequence[Step],
     inputs: Mapping[str, Any],
     run_id: str,
     now_ms: int,
     check_data: CheckData | None,
 ) -> NewJob:
     job_type = pipeline.jobs[step.job]
+    links = [
+        ParentLink(
+            id=step_job_id(run_id, other.name),
+            queue=pipeline.jobs[other.job].queue,
+            on_failure=step.on_failure,
+        )
+        for other in dependents
+    ]
     own = {FLOW: flow.name, RUN: run_id, STEP: step.name}
     if step.condition is not None:
         own[STEP_CONDITION] = encode_json(inputs, f"inputs of flow {flow.name!r}").decode()
@@ -196,13 +200,8 @@ def _build_step(
         opts=build_opts(job_type),
         timestamp_ms=now_ms,
         priority=job_type.priority,
-        parent=None
-        if parent is None
-        else ParentLink(
-            id=step_job_id(run_id, parent.name),
-            queue=pipeline.jobs[parent.job].queue,
-            on_failure=step.on_failure,
-        ),
+        parent=links[0] if links else None,
+        further_parents=tuple(links[1:]),
         waits_for_children=bool(step.needs),
         own=own,
     )

@@ -155,7 +155,7 @@ def _check_awaited_child(image: QueueImage, job_id: str, child: str) -> Iterator
     wrong = None
     if not relative.exists:
         wrong = "does not exist"
-    elif relative.parent_key != image.keys.job(job_id):
+    elif image.keys.job(job_id) not in relative.parent_keys:
         wrong = "does not name it as its parent"
     elif relative.is_completed:
         wrong = "is completed"

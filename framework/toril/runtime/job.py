@@ -39,6 +39,8 @@ class NewJob:
     #: Runs before those that wait already.
     lifo: bool = False
     parent: ParentLink | None = None
+    #: Others that wait for it, too; BullMQ knows the first one only.
+    further_parents: tuple[ParentLink, ...] = ()
     #: A parent: it waits for jobs of the same list that name it.
     waits_for_children: bool = False
     #: Toril's own fields, see own_fields.py.

@@ -24,6 +24,9 @@ DURABLE_STEP = "t:j:"
 DEAD_LETTER = "t:dl"
 #: On a step with an `if`: the run's inputs as JSON.
 STEP_CONDITION = "t:i"
+#: On a step that several others need: those beside BullMQ's one parent. JSON, a list of pairs of
+#: the parent's key and what BullMQ stores in `parent`.
+FURTHER_PARENTS = "t:n"
 #: On a scheduler's record `repeat:<id>`: the project that owns it.
 SCHEDULE_OWNER = "t:p"
 

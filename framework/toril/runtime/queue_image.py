@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 from redis.exceptions import ResponseError
 
 from toril.runtime.call import Arg, Call
+from toril.runtime.codec import decode_json
 from toril.runtime.keys import QUEUE_SUFFIXES, QueueKeys, parse_job_key
+from toril.runtime.own_fields import FURTHER_PARENTS
 from toril.runtime.sender import AsyncSender
 
 T = TypeVar("T")
@@ -54,7 +56,8 @@ class RelativeImage:
     """What fsck looks at of a parent or child, in whichever queue."""
 
     exists: bool = False
-    parent_key: str | None = None
+    #: All of them, those that BullMQ does not know too.
+    parent_keys: frozenset[str] = frozenset()
     is_completed: bool = False
     #: Keys of the children it waits for.
     waits_for: frozenset[str] = frozenset()
@@ -222,13 +225,14 @@ class _Reader:
             await self._read_parents(chunk)
 
     async def _read_children(self, keys: Sequence[str]) -> None:
-        fields = await self._ask(*(("HMGET", key, "name", "parentKey") for key in keys))
+        names = ("name", "parentKey", FURTHER_PARENTS)
+        fields = await self._ask(*(("HMGET", key, *names) for key in keys))
         ends = await self._ask(*(("ZSCORE", *_completed_of(key)) for key in keys))
         for key, row, end in zip(keys, fields, ends, strict=True):
             relative = self._image.relatives.setdefault(key, RelativeImage())
-            name, parent_key = row or (None, None)
+            name, parent_key, further = row or (None, None, None)
             relative.exists = name is not None
-            relative.parent_key = None if parent_key is None else _text(parent_key)
+            relative.parent_keys = _read_parent_keys(parent_key, further)
             relative.is_completed = end is not None
 
     async def _read_parents(self, keys: Sequence[str]) -> None:
@@ -273,6 +277,13 @@ def _to_job(row: Sequence[bytes | None]) -> JobImage:
         schedule=_text(schedule) if schedule else None,
         was_started=bool(_number(started)),
     )
+
+
+def _read_parent_keys(parent_key: bytes | None, further: bytes | None) -> frozenset[str]:
+    keys = [] if parent_key is None else [_text(parent_key)]
+    if further is not None:
+        keys += [key for key, _ in decode_json(further, FURTHER_PARENTS)]
+    return frozenset(keys)
 
 
 def _completed_of(job_key: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ from toril.runtime.keys import QueueKeys, parse_job_key
 from toril.runtime.sender import AsyncSender
 from toril.runtime.states import JobState
 from toril.runtime.sync_sender import SyncSender
+
+NOTHING: Mapping[str, Ending] = {}
 
 _CHILD_FAILED = re.compile(r"child (\S+) failed(?:: .*)?", re.DOTALL)
 
@@ -74,13 +76,13 @@ async def read_run(
     flow: Flow,
     run_id: str,
     *,
-    ending: Ending | None = None,
+    endings: Mapping[str, Ending] = NOTHING,
 ) -> RunView:
     """Reads how a run stands; raises JobNotFound if no job of it is left.
 
-    `ending` is how its last step ended, for who waited for it and where it is not kept.
+    `endings` are how its last steps ended, for who waited for them and where they are not kept.
     """
-    reading = _Reading(pipeline, flow, run_id, ending)
+    reading = _Reading(pipeline, flow, run_id, endings)
     reading.take_states(await sender.send_many(reading.list_state_calls(), return_exceptions=True))
     reading.take_notes(await sender.send_many(reading.list_note_calls()))
     return reading.view()
@@ -92,10 +94,10 @@ def read_run_sync(
     flow: Flow,
     run_id: str,
     *,
-    ending: Ending | None = None,
+    endings: Mapping[str, Ending] = NOTHING,
 ) -> RunView:
     """Reads how a run stands, blocking; otherwise as `read_run`."""
-    reading = _Reading(pipeline, flow, run_id, ending)
+    reading = _Reading(pipeline, flow, run_id, endings)
     reading.take_states(sender.send_many(reading.list_state_calls(), return_exceptions=True))
     reading.take_notes(sender.send_many(reading.list_note_calls()))
     return reading.view()
@@ -104,13 +106,14 @@ def read_run_sync(
 class _Reading:
     """The two rounds of reading a run: where its jobs are; what is noted of those that are gone."""
 
-    def __init__(self, pipeline: Pipeline, flow: Flow, run_id: str, ending: Ending | None) -> None:
+    def __init__(
+        self, pipeline: Pipeline, flow: Flow, run_id: str, endings: Mapping[str, Ending]
+    ) -> None:
         self._pipeline = pipeline
         self._flow = flow
         self._run_id = run_id
-        self._endings: dict[str, Ending] = {}
-        if ending is not None:
-            self._endings[flow.last_step.name] = ending
+        self._endings = dict(endings)
+        self._dependents = flow.map_dependents()
         self._gone: list[Step] = []
 
     def list_state_calls(self) -> list[Call[Ending]]:
@@ -134,7 +137,7 @@ class _Reading:
         """Asks the step that needs a gone one for the result it was given."""
         calls = []
         for step in self._gone:
-            needing = self._flow.dependent_of(step.name) or step
+            needing = next(iter(self._dependents[step.name]), step)
             keys = self._keys(needing)
             noted_at = keys.processed(step_job_id(self._run_id, needing.name))
             child = self._keys(step).job(step_job_id(self._run_id, step.name))
@@ -151,7 +154,7 @@ class _Reading:
         return RunView(
             run=self._run_id,
             flow=self._flow.name,
-            state=_describe_run(steps, self._flow.last_step.name),
+            state=_describe_run(steps, [step.name for step in self._flow.last_steps]),
             steps=steps,
         )
 
@@ -169,12 +172,15 @@ class _Reading:
 
     def _guess_gone(self, step: Step) -> str:
         """A step whose job is gone has ended well if what needs it has."""
-        needing = self._flow.dependent_of(step.name)
-        while needing is not None:
+        pending, seen = list(self._dependents[step.name]), set()
+        while pending:
+            needing = pending.pop(0)
             ending = self._endings.get(needing.name)
             if ending is not None:
                 return "completed" if ending.state is JobState.COMPLETED else "skipped"
-            needing = self._flow.dependent_of(needing.name)
+            if needing.name not in seen:
+                seen.add(needing.name)
+                pending += self._dependents[needing.name]
         return "skipped"
 
     def _word_error(self, reason: str | None) -> str | None:
@@ -202,10 +208,11 @@ def _as_is(reply: bytes | None) -> bytes | None:
     return reply
 
 
-def _describe_run(steps: Mapping[str, StepView], last: str) -> str:
-    state = steps[last].state
-    if state in ("completed", "failed", "skipped", "ignored"):
-        return "failed" if state == "failed" else "completed"
+def _describe_run(steps: Mapping[str, StepView], last: Sequence[str]) -> str:
+    """A run has ended when all its last steps have, and failed if one of them did."""
+    ends = [steps[name].state for name in last]
+    if all(end in ("completed", "failed", "skipped", "ignored") for end in ends):
+        return "failed" if "failed" in ends else "completed"
     if any(step.state not in ("waiting", "skipped") for step in steps.values()):
         return "active"
     return "waiting"

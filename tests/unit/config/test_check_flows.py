@@ -39,7 +39,7 @@ def test_steps_of_a_wrong_shape_do_not_hide_the_jobs_of_the_others(load) -> None
     assert [code for _, _, code, _ in load.told(text)] == ["T201", "T103"]
 
 
-def test_many_ends_and_dependents_are_counted_and_some_of_them_named(load) -> None:
+def test_several_last_steps_and_dependents_are_fine(load) -> None:
     text = (
         HEAD
         + """
@@ -47,16 +47,11 @@ def test_many_ends_and_dependents_are_counted_and_some_of_them_named(load) -> No
       a: {job: greet}
       b: {job: greet, needs: [a]}
       c: {job: greet, needs: [a]}
-      d: {job: greet, needs: [a]}
-      e: {job: greet, needs: [a]}
+      d: {job: greet, needs: [a, b]}
 """
     )
 
-    assert [message for _, _, _, message in load.told(text)] == [
-        "flow 'daily' has 4 last steps: 'b', 'c', 'd', ...",
-        "step 'a' is needed by 'b', 'c', 'd', ...; several dependents are not available in this "
-        "version of Toril",
-    ]
+    assert load.told(text) == []
 
 
 def test_a_flow_may_hand_its_inputs_to_another_runtime(load) -> None:

@@ -14,7 +14,7 @@ from toril.runtime.calls.deduplication import pack_deduplication
 from toril.runtime.codec import LONG_NAMES, encode_json, encode_opts, validate_job_id
 from toril.runtime.job import NewJob, ParentLink
 from toril.runtime.keys import QueueKeys
-from toril.runtime.own_fields import JOB_FIELDS
+from toril.runtime.own_fields import FURTHER_PARENTS, JOB_FIELDS
 from toril.runtime.packing import pack
 
 #: BullMQ's bound: a priority and the order within it share the 53 bits of a score.
@@ -75,10 +75,13 @@ def _pack_job(prefix: str, job: NewJob, queue: int) -> tuple[Any, ...]:
     dedup = pack_deduplication(job)
     if dedup:
         more += ["deid", opts["deduplication"]["id"]]
+    further = [_link(prefix, parent) for parent in job.further_parents]
+    if further:
+        links = [[key, link.decode()] for key, link in further]
+        more += [FURTHER_PARENTS, encode_json(links, "further parents").decode()]
     if job.parent is not None:
         parent_queue = QueueKeys(prefix, job.parent.queue)
-        parent_key = parent_queue.job(job.parent.id)
-        parent = _encode_parent(job.parent, parent_queue)
+        parent_key, parent = _link(prefix, job.parent)
         opts["parent"] = {"id": job.parent.id, "queue": parent_queue.qualified_name}
         flag = _FLAGS.get(job.parent.on_failure)
         if flag is not None:
@@ -99,6 +102,7 @@ def _pack_job(prefix: str, job: NewJob, queue: int) -> tuple[Any, ...]:
         more,
         job.is_id_new,
         dedup,
+        [key for key, _ in further],
     )
 
 
@@ -134,6 +138,12 @@ def _complete_opts(job: NewJob) -> dict[str, Any]:
     if job.lifo:
         opts["lifo"] = True
     return opts
+
+
+def _link(prefix: str, parent: ParentLink) -> tuple[str, bytes]:
+    """Gives a parent's key, and what is stored of it with the child."""
+    queue = QueueKeys(prefix, parent.queue)
+    return queue.job(parent.id), _encode_parent(parent, queue)
 
 
 def _encode_parent(parent: ParentLink, queue: QueueKeys) -> bytes:

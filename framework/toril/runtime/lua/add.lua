@@ -6,8 +6,8 @@
   ARGV[1] now_ms
   ARGV[2] jobs           msgpack, a list of {queue's number in KEYS, id, name, data, opts, timestamp,
                          delay, priority, lifo, waits_for_children, parent_key, parent, more,
-                         is_id_new, dedup}; dedup: false or {id, ttl or 0, extend, replace, keep_last,
-                         reschedule}
+                         is_id_new, dedup, further}; dedup: false or {id, ttl or 0, extend, replace,
+                         keep_last, reschedule}; further: keys of further parents
   ARGV[3] since_ms       of a call made again because its reply was lost: when it was made first;
                          else 0
   Returns a text with 1 for each job that was created, 0 for one that was there already, 2 for one
@@ -29,7 +29,7 @@ local since_ms = tonumber(ARGV[3])
 
 local FIELDS = {
   'queue', 'id', 'name', 'data', 'opts', 'timestamp', 'delay', 'priority', 'lifo',
-  'waits_for_children', 'parent_key', 'parent', 'more', 'is_id_new', 'dedup',
+  'waits_for_children', 'parent_key', 'parent', 'more', 'is_id_new', 'dedup', 'further',
 }
 local RULE = { 'id', 'ttl', 'extend', 'replace', 'keep_last', 'reschedule' }
 
@@ -61,8 +61,10 @@ local function find_refusal()
   local seen = {}
   for n, job in ipairs(jobs) do
     if job.parent_key and not job.is_added then
-      if not seen[job.parent_key] and redis.call('EXISTS', job.parent_key) == 0 then
-        return -5, n
+      for _, parent_key in ipairs({ job.parent_key, unpack(job.further) }) do
+        if not seen[parent_key] and redis.call('EXISTS', parent_key) == 0 then
+          return -5, n
+        end
       end
       local linked = job.exists and redis.call('HGET', job.key, 'parentKey')
       if linked and linked ~= job.parent_key and redis.call('EXISTS', linked) == 1 then
@@ -75,18 +77,28 @@ end
 
 local created = {}
 
--- Links a job that was there already to the parent it is now added under.
+-- Has a parent wait for a job that was there already, or gives it the job's result.
+local function link(q, job, parent_key)
+  if redis.call('ZSCORE', q.completed, job.id) then
+    local result = redis.call('HGET', job.key, 'returnvalue') or 'null'
+    redis.call('HSET', parent_key .. ':processed', job.key, result)
+  else
+    redis.call('SADD', parent_key .. ':dependencies', job.key)
+  end
+end
+
+-- Links a job that was there already to the parents it is now added under.
 local function adopt(q, job)
+  for _, parent_key in ipairs(job.further) do
+    if created[parent_key] then
+      link(q, job, parent_key)
+    end
+  end
   local linked = redis.call('HGET', job.key, 'parentKey')
   if linked == job.parent_key and not created[job.parent_key] then
     return
   end
-  if redis.call('ZSCORE', q.completed, job.id) then
-    local result = redis.call('HGET', job.key, 'returnvalue') or 'null'
-    redis.call('HSET', job.parent_key .. ':processed', job.key, result)
-  else
-    redis.call('SADD', job.parent_key .. ':dependencies', job.key)
-  end
+  link(q, job, job.parent_key)
   redis.call('HSET', job.key, 'parentKey', job.parent_key, 'parent', job.parent)
 end
 
@@ -121,7 +133,9 @@ local function place(q, job)
     emit(q, 'waiting', 'jobId', job.id)
   end
   if job.parent_key then
-    redis.call('SADD', job.parent_key .. ':dependencies', job.key)
+    for _, parent_key in ipairs({ job.parent_key, unpack(job.further) }) do
+      redis.call('SADD', parent_key .. ':dependencies', job.key)
+    end
   end
 end
 
@@ -184,7 +198,9 @@ end
 for _, job in ipairs(jobs) do
   if not job.is_added then
     if job.parent_key then
-      release_if_done(job.parent_key, now_ms)
+      for _, parent_key in ipairs({ job.parent_key, unpack(job.further) }) do
+        release_if_done(parent_key, now_ms)
+      end
     elseif job.waits_for_children then
       release_if_done(job.key, now_ms)
     end

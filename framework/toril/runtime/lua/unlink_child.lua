@@ -27,6 +27,6 @@ end
 local was_pending = redis.call('SISMEMBER', parent_key .. ':dependencies', job_key)
 drop_from_parent(job_key)
 if was_pending == 1 then
-  redis.call('HDEL', job_key, 'parentKey', 'parent')
+  redis.call('HDEL', job_key, 'parentKey', 'parent', 't:n')
 end
 return was_pending

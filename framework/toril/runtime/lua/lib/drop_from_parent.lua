@@ -1,15 +1,12 @@
 --- include lib/push
+--- include lib/parents
 --- include lib/emit
 --- include lib/job_keys
 --- include lib/dedup
 
--- Unlinks a job that is being removed from the parent that waits for it, and releases the parent if
--- this was the last. `hard` (drain, clean): a parent of the same queue is removed instead.
-local function drop_from_parent(job_key, hard)
-  local parent_key = redis.call('HGET', job_key, 'parentKey')
-  if not parent_key or parent_key == '' then
-    return
-  end
+local drop_from_parent
+
+local function drop_from(job_key, parent_key, hard)
   local children = parent_key .. ':dependencies'
   if redis.call('SREM', children, job_key) == 0 or redis.call('EXISTS', children) == 1 then
     return
@@ -28,5 +25,13 @@ local function drop_from_parent(job_key, hard)
   mark(q)
   if not hard then
     emit(q, 'waiting', 'jobId', id, 'prev', 'waiting-children')
+  end
+end
+
+-- Unlinks a job that is being removed from the parents that wait for it, and releases each if this
+-- was the last. `hard` (drain, clean): a parent of the same queue is removed instead.
+drop_from_parent = function(job_key, hard)
+  for _, parent in ipairs(read_parents(job_key) or {}) do
+    drop_from(job_key, parent[1], hard)
   end
 end

@@ -3,31 +3,7 @@
 --- include lib/requeue_next
 --- include lib/add_letter
 --- include lib/fail_parent
---- include lib/trim_kept
-
--- Adds the finished jobs that are held back to their sets, and trims these.
-local function flush_kept(q, now_ms)
-  for set, kept in pairs(q.kept) do
-    redis.call('ZADD', set, unpack(kept.members))
-    trim_kept(q, set, kept.count, kept.age_ms, now_ms)
-  end
-  q.kept = {}
-end
-
--- Keeps a finished job. Jobs of one call with one rule are held back, to be added and trimmed as one.
-local function keep_finished(q, set, job, count, age_ms, now_ms)
-  local kept = q.kept[set]
-  if kept and (kept.count ~= count or kept.age_ms ~= age_ms) then
-    flush_kept(q, now_ms)
-    kept = nil
-  end
-  if not kept then
-    kept = { count = count, age_ms = age_ms, members = {} }
-    q.kept[set] = kept
-  end
-  local n = #kept.members
-  kept.members[n + 1], kept.members[n + 2] = now_ms, job.id
-end
+--- include lib/keep_finished
 
 local function release_waiting_for(q, job, now_ms)
   if job.dedup_id then
@@ -39,8 +15,8 @@ end
 local function complete(q, job, outcome, now_ms)
   local result, count, age_ms = outcome[4], outcome[5], outcome[6]
   release_waiting_for(q, job, now_ms)
-  if job.parent_key then
-    complete_in_parent(job.key, job.parent_key, result, now_ms)
+  for _, parent in ipairs(job.parents or {}) do
+    complete_in_parent(job.key, parent[1], result, now_ms)
   end
   if count == 0 then
     drop_from_parent(job.key)
@@ -59,9 +35,11 @@ local function fail(q, job, outcome, now_ms)
     add_letter(outcome[9], now_ms)
   end
   release_waiting_for(q, job, now_ms)
-  if job.parent_key then
+  if job.parents then
     flush_kept(q, now_ms)
-    fail_parent(job.key, job.parent_key, job.parent, reason, now_ms)
+    for _, parent in ipairs(job.parents) do
+      fail_parent(job.key, parent[1], parent[2], reason, now_ms)
+    end
   end
   if count == 0 then
     drop_from_parent(job.key)

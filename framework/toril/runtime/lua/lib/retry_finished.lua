@@ -1,11 +1,11 @@
 --- include lib/push
+--- include lib/parents
 --- include lib/emit
 --- include lib/opts
 
--- The parent goes back to waiting for this child where the child's end is written down.
-local function move_back_to_parent(job_key, state)
-  local parent_key = redis.call('HGET', job_key, 'parentKey')
-  if not parent_key or parent_key == '' or redis.call('EXISTS', parent_key) == 0 then
+-- A parent goes back to waiting for this child where the child's end is written down.
+local function move_back_to(job_key, parent_key, state)
+  if redis.call('EXISTS', parent_key) == 0 then
     return
   end
   local was_noted
@@ -33,7 +33,9 @@ local function retry_finished(q, id, state, fresh, now_ms)
   if fresh then
     redis.call('HDEL', job_key, 'atm')
   end
-  move_back_to_parent(job_key, state)
+  for _, parent in ipairs(read_parents(job_key) or {}) do
+    move_back_to(job_key, parent[1], state)
+  end
   if redis.call('EXISTS', job_key .. ':dependencies') == 1 then
     redis.call('ZADD', q.waiting_children, now_ms, id)
     emit(q, 'waiting-children', 'jobId', id, 'prev', state)

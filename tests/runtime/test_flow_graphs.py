@@ -1,0 +1,250 @@
+"""Flows that are no trees: several steps need one, several are last; against a simple model."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from toril.client import Client
+from toril.declarations.child_failure import ChildFailure
+from toril.declarations.flow import Flow, Step
+from toril.declarations.job_type import Keep, KeepRule, Retry
+from toril.runtime.calls.jobs import remove_job, retry_job
+from toril.runtime.fsck import check_queue
+
+QUEUES = {"work": "orders", "other": "mails"}
+
+
+def step(name, *needs, job="work", **fields):
+    return Step(name=name, job=job, needs=needs, **fields)
+
+
+class Graphs:
+    """Runs flows on real workers and remembers what ran, in order."""
+
+    def __init__(self, rig):
+        self.rig, self.ran, self.failing = rig, [], set()
+        self.runs = itertools.count(1)
+
+        async def work(job):
+            run, name = job.id.split(".")
+            self.ran.append((run, name))
+            if (run, name) in self.failing:
+                raise ValueError(f"{name} fails")
+            return {"from": name, "seen": sorted(job.results)}
+
+        for name, queue in QUEUES.items():
+            rig.job(work, name, queue=queue, retry=Retry(attempts=1))
+
+    def declare(self, *steps):
+        flow = Flow(name="graph", steps={one.name: one for one in steps})
+        self.rig.pipeline = replace(self.rig.pipeline, flows={"graph": flow})
+
+    async def start(self, *steps, failing=(), inputs=None):
+        """Declares the flow, starts it, and gives the run's handle and its client."""
+        self.declare(*steps)
+        run = f"r{next(self.runs)}"
+        self.failing |= {(run, name) for name in failing}
+        client = Client(self.rig.pipeline, sender=self.rig.sender, clock=self.rig.clock)
+        return await client.start_flow("graph", inputs or {}, run_id=run)
+
+    def order(self, run):
+        return [name for of, name in self.ran if of == run]
+
+    async def faults(self):
+        keys = [self.rig.keys(queue) for queue in QUEUES.values()]
+        return [fault for each in keys for fault in await check_queue(self.rig.sender, each)]
+
+
+@pytest.fixture
+def graphs(rig):
+    return Graphs(rig)
+
+
+async def ended(run):
+    """Waits until every step has ended: a run fails as soon as its last step has to."""
+    await run.wait("10s")
+    async with asyncio.timeout(10):
+        while {"waiting", "active"} & set(states(view := await run.state()).values()):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    return view
+
+
+def states(view):
+    return {name: one.state for name, one in view.steps.items()}
+
+
+DIAMOND = (step("a"), step("b", "a", job="other"), step("c", "a"), step("d", "b", "c"))
+
+
+async def test_steps_that_need_the_same_one_all_get_its_result(graphs, rig):
+    run = await graphs.start(*DIAMOND)
+    rig.start()
+
+    view = await run.wait("5s")
+
+    assert view.state == "completed"
+    assert view.steps["b"].result == {"from": "b", "seen": ["a"]}
+    assert view.steps["c"].result == {"from": "c", "seen": ["a"]}
+    assert view.steps["d"].result == {"from": "d", "seen": ["b", "c"]}
+    assert graphs.order(run.run)[0] == "a"
+    assert await graphs.faults() == []
+
+
+async def test_a_run_of_several_last_steps_gives_all_their_results(graphs, rig):
+    run = await graphs.start(step("a"), step("b", "a"), step("c", "a"), step("d"))
+    rig.start()
+
+    result = await run.result("5s")
+
+    assert {name: value["from"] for name, value in result.items()} == {"b": "b", "c": "c", "d": "d"}
+
+
+async def test_one_failing_last_step_fails_the_run_when_the_others_have_ended(graphs, rig):
+    run = await graphs.start(step("a"), step("b", "a"), step("c", "a"), failing=["b"])
+    rig.start()
+
+    view = await run.wait("5s")
+
+    assert (view.state, states(view)) == (
+        "failed",
+        {"a": "completed", "b": "failed", "c": "completed"},
+    )
+
+
+async def test_a_failure_reaches_every_step_that_needs_it(graphs, rig):
+    run = await graphs.start(*DIAMOND, failing=["a"])
+    rig.start()
+
+    view = await ended(run)
+
+    assert set(states(view).values()) == {"failed"}
+    assert graphs.order(run.run) == ["a"]
+    assert view.steps["c"].error == "step 'a' failed"
+
+
+async def test_an_ignored_failure_is_ignored_by_every_step_that_needs_it(graphs, rig):
+    steps = (step("a", on_failure=ChildFailure.IGNORE), *DIAMOND[1:])
+    run = await graphs.start(*steps, failing=["a"])
+    rig.start()
+
+    view = await run.wait("5s")
+
+    assert states(view) == {"a": "ignored", "b": "completed", "c": "completed", "d": "completed"}
+
+
+async def test_the_same_run_started_twice_adds_nothing(graphs, rig):
+    run = await graphs.start(*DIAMOND)
+    client = Client(rig.pipeline, sender=rig.sender, clock=rig.clock)
+
+    again = await client.start_flow("graph", {}, run_id=run.run)
+
+    assert (run.created, again.created) == (True, False)
+    assert await graphs.faults() == []
+
+
+async def test_a_step_that_is_removed_no_longer_holds_up_those_that_need_it(graphs, rig):
+    run = await graphs.start(*DIAMOND)
+
+    await rig.sender.send(remove_job(rig.keys(), f"{run.run}.a"))
+    rig.start()
+
+    view = await run.wait("5s")
+    assert graphs.order(run.run)[-1] == "d"
+    assert view.state == "completed"
+
+
+async def test_a_failed_step_that_is_retried_holds_up_its_dependents_again(graphs, rig):
+    steps = (step("a", on_failure=ChildFailure.IGNORE), step("b", "a"), step("c", "a"), step("w"))
+    run = await graphs.start(*steps, failing=["a"])
+    worker = rig.start("orders")
+    await rig.reaches(f"{run.run}.c", "completed")
+    await worker.stop(1)
+
+    await rig.sender.send(retry_job(rig.keys(), f"{run.run}.a", now_ms=rig.clock.now_ms()))
+
+    pending = [
+        await rig.redis.smembers(rig.keys().dependencies(f"{run.run}.{name}")) for name in "bc"
+    ]
+    assert pending == [{rig.keys().job(f"{run.run}.a").encode()}] * 2
+
+
+async def test_results_of_jobs_that_are_not_kept_reach_every_dependent(graphs, rig):
+    jobs = dict(rig.pipeline.jobs)
+    keep = Keep(completed=KeepRule(count=0))
+    jobs["work"] = replace(jobs["work"], keep=keep)
+    rig.pipeline = replace(rig.pipeline, jobs=jobs)
+    run = await graphs.start(*DIAMOND)
+    rig.start()
+
+    view = await run.wait("5s")
+
+    assert (view.state, view.steps["d"].result["seen"]) == ("completed", ["b", "c"])
+
+
+def model(flow, failing):
+    """What becomes of each step: a pure walk from the first steps to the last."""
+    ended = {}
+    for one in reversed(flow.list_from_last()):
+        needs = [ended[name] for name in one.needs]
+        if "failed" in needs:
+            outcome = "failed"
+        elif one.condition is False or (one.condition is None and "skipped" in needs):
+            outcome = "skipped"
+        else:
+            outcome = "failed" if one.name in failing else "completed"
+        does_not_count = outcome == "failed" and one.on_failure is not ChildFailure.FAIL
+        ended[one.name] = "ignored" if does_not_count else outcome
+    return ended
+
+
+@st.composite
+def graphs_and_failures(draw):
+    names = [f"s{n}" for n in range(draw(st.integers(1, 7)))]
+    steps = []
+    for n, name in enumerate(names):
+        needs = draw(st.lists(st.sampled_from(names[:n]), unique=True, max_size=3)) if n else []
+        steps.append(
+            step(
+                name,
+                *needs,
+                job=draw(st.sampled_from(list(QUEUES))),
+                on_failure=draw(st.sampled_from([ChildFailure.FAIL, ChildFailure.IGNORE])),
+                condition=draw(st.sampled_from([None, None, None, True, False])),
+            )
+        )
+    return steps, draw(st.sets(st.sampled_from(names), max_size=3))
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(drawn=graphs_and_failures())
+async def test_random_graphs_with_random_failures_end_as_the_model_says(graphs, rig, drawn):
+    steps, failing = drawn
+    run = await graphs.start(*steps, failing=failing)
+    workers = [rig.start(), rig.start()]
+
+    view = await ended(run)
+    for worker in workers:
+        await worker.stop(1)
+
+    flow = rig.pipeline.flows["graph"]
+    assert states(view) == model(flow, failing)
+    order = graphs.order(run.run)
+    assert len(order) == len(set(order))
+    for one in steps:
+        for needed in one.needs:
+            assert (
+                one.name not in order
+                or needed not in order
+                or (order.index(needed) < order.index(one.name))
+            )
+    assert await graphs.faults() == []
