@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from toril.handles.sync_job_handle import SyncJobHandle
     from toril.handles.sync_queue_handle import SyncQueueHandle
     from toril.handles.sync_run_handle import SyncRunHandle
-    from toril.plugins.decorators import backoff, hookimpl, processor, secret_provider
+    from toril.plugins.decorators import backoff, hookimpl, processor, secret_provider, source
     from toril.plugins.job import Job, ThreadJob
     from toril.runtime.calls.children import Child, ChildCounts, ChildStand
     from toril.runtime.calls.events import Event
@@ -129,6 +129,7 @@ __all__ = [
     "hookimpl",
     "processor",
     "secret_provider",
+    "source",
 ]
 
 #: Where a name lives, unless it is an error.
@@ -163,6 +164,7 @@ _HOMES = {
     "hookimpl": "toril.plugins.decorators",
     "processor": "toril.plugins.decorators",
     "secret_provider": "toril.plugins.decorators",
+    "source": "toril.plugins.decorators",
 }
 
 

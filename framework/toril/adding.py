@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from toril.clock import Clock
 from toril.config.data_schema import DataSchema
 from toril.declarations.backoff import MAX_DELAY_MS
 from toril.declarations.flow import Flow
@@ -36,6 +37,7 @@ from toril.runtime.job import NewJob
 from toril.runtime.job_options import build_opts
 from toril.runtime.runs import RunView
 from toril.runtime.states import JobState
+from toril.runtime.ticks import BuildJob
 from toril.runtime.unique import UniqueRule
 
 #: What one script call takes, so that it does not keep the server from others for long.
@@ -203,6 +205,17 @@ class JobBuilder:
             unique=None if job_type.unique is None else UniqueRule(name, job_type.unique),
             opts=build_opts(job_type),
         )
+
+
+def make_job_factory(pipeline: Pipeline, clock: Clock) -> BuildJob:
+    """Gives what makes the jobs of a schedule's items."""
+    builder = JobBuilder(pipeline)
+
+    def build(job_type: str, data: Any, *, id: str, priority: int | None = None) -> NewJob:
+        options = AddOptions(id=id, priority=priority)
+        return builder.build(job_type, data, options, now_ms=clock.now_ms())
+
+    return build
 
 
 def _complete_opts(mould: _Mould, options: AddOptions, data: bytes) -> Mapping[str, Any]:

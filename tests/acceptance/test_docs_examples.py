@@ -20,7 +20,7 @@ from msgspec import defstruct
 from toril import hookimpl
 from toril.config.loader import load_pipeline
 from toril.declarations.pipeline import PluginSettings
-from toril.plugins.decorators import processor
+from toril.plugins.decorators import processor, source
 from toril.plugins.descriptors import Processor
 from toril.plugins.manager import PluginManager
 
@@ -65,7 +65,10 @@ def load_plugins(root: Path) -> PluginManager:
         for name, parameters in find_used(root).items()
         if name not in own.processors
     ]
-    plugin = SimpleNamespace(toril_processors=hookimpl(lambda: supplied))
+    sources = [source(name)(list) for name in find_sources(root) if name not in own.sources]
+    plugin = SimpleNamespace(
+        toril_processors=hookimpl(lambda: supplied), toril_sources=hookimpl(lambda: sources)
+    )
     return PluginManager.load(settings, extra={"supplied": plugin})
 
 
@@ -74,6 +77,13 @@ def find_used(root: Path) -> dict[str, Mapping[str, Any]]:
     files = [yaml.safe_load(file.read_text()) or {} for file in sorted(root.glob("*.yaml"))]
     jobs = [job for file in files for job in file.get("jobs", {}).values()]
     return {job["use"]: job.get("with", {}) for job in jobs if "use" in job}
+
+
+def find_sources(root: Path) -> set[str]:
+    """Gives the sources that schedules take items from."""
+    files = [yaml.safe_load(file.read_text()) or {} for file in sorted(root.glob("*.yaml"))]
+    schedules = [one for file in files for one in file.get("schedules", {}).values()]
+    return {one["foreach"] for one in schedules if "foreach" in one}
 
 
 def make_processor(name: str, parameters: Mapping[str, Any]) -> Processor:

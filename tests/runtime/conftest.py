@@ -16,13 +16,14 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from toril.adding import make_job_factory
 from toril.client import Client
 from toril.clock import Clock, SystemClock
 from toril.declarations.backoff import BUILTIN_BACKOFFS
 from toril.declarations.job_type import JobType
 from toril.declarations.pipeline import Pipeline, RedisSettings
 from toril.declarations.queue import Queue
-from toril.plugins.descriptors import Processor
+from toril.plugins.descriptors import Processor, Source
 from toril.runtime.calls.add import add_jobs
 from toril.runtime.calls.jobs import Ending, read_job, read_state
 from toril.runtime.connection import connect, connect_sync
@@ -61,6 +62,7 @@ class Rig:
         self.clock: Clock = SystemClock()
         self.pipeline = Pipeline(root=Path("/"), project="test", redis=RedisSettings(prefix=prefix))
         self.processors: dict[str, Processor] = {}
+        self.sources: dict[str, Source] = {}
         self.hooks = Hooks()
         self.events: list[tuple[str, Mapping[str, Any]]] = []
         self._ids = itertools.count(1)
@@ -137,6 +139,8 @@ class Rig:
             "pipeline": self.pipeline,
             "queues": [self.pipeline.queues[name] for name in names],
             "processors": self.processors,
+            "sources": self.sources,
+            "build_job": make_job_factory(self.pipeline, self.clock),
             "backoffs": BUILTIN_BACKOFFS,
             "sender": self.sender,
             "connect_blocking": lambda: connect(self.url, blocking=True),

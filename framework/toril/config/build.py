@@ -157,6 +157,13 @@ def build_schedule(name: str, values: Values, *, timezone: str) -> Schedule:
         flow=values.get("flow"),
         data=values.get("data", {}),
         priority=values.get("priority"),
+        foreach=values.get("foreach"),
+        job_id=values.get("id"),
+        start_ms=parse_instant_ms(values["start"], zone) if "start" in values else None,
+        end_ms=parse_instant_ms(values["end"], zone) if "end" in values else None,
+        limit=values.get("limit"),
+        jitter_ms=_duration(values, "jitter") or 0,
+        enabled=values.get("enabled", True),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo, available_timezones
 
 from toril.config.check_data import check_static_data
+from toril.config.check_foreach import check_foreach
 from toril.config.check_unique import warn_where_not_unique
 from toril.config.context import Context, is_external
 from toril.config.document import Document, Path
@@ -30,6 +31,7 @@ def check_schedules(context: Context) -> None:
         _check_choice(schedule, ("cron", "every", "at"))
         _check_choice(schedule, ("job", "flow"))
         _check_clock(schedule, context.timezone)
+        check_foreach(context, schedule)
         for kind in ("job", "flow"):
             if schedule.has(kind):
                 target = find_entry(context, f"{kind}s", schedule, (kind,), schedule.value[kind])
@@ -72,7 +74,7 @@ def _check_clock(schedule: Entry, default_timezone: str) -> None:
     if schedule.has("timezone"):
         if not _check_timezone(schedule.document, (*schedule.path, "timezone"), zone):
             zone = "UTC"
-        if "every" in schedule.value:
+        if "every" in schedule.value and not {"start", "end"} & schedule.value.keys():
             message = "'timezone' has no effect: 'every' counts from its first tick"
             schedule.add("T212", ("timezone",), message, hint="remove it", at_key=True)
         elif schedule.has("at") and _names_zone(schedule.value["at"]):
@@ -86,11 +88,27 @@ def _check_clock(schedule: Entry, default_timezone: str) -> None:
             parse_cron(schedule.value["cron"])
         except ValueError as error:
             schedule.add("T301", ("cron",), str(error))
-    if schedule.has("at"):
-        try:
-            parse_instant_ms(schedule.value["at"], zone if _is_timezone(zone) else "UTC")
-        except ValueError as error:
-            schedule.add("T303", ("at",), str(error))
+    instants = _read_instants(schedule, zone if _is_timezone(zone) else "UTC")
+    if "start" in instants and "end" in instants and instants["end"] <= instants["start"]:
+        message = "'end' is not after 'start', so the schedule would never tick"
+        schedule.add("T303", ("end",), message)
+    if "at" in schedule.value:
+        for key in ("start", "end", "limit"):
+            if key in schedule.value:
+                message = f"{key!r} has no effect: 'at' is one tick"
+                schedule.add("T212", (key,), message, hint="remove it", at_key=True)
+
+
+def _read_instants(schedule: Entry, zone: str) -> dict[str, int]:
+    """Reads the instants that can be read, and reports the others."""
+    instants = {}
+    for key in ("at", "start", "end"):
+        if schedule.has(key):
+            try:
+                instants[key] = parse_instant_ms(schedule.value[key], zone)
+            except ValueError as error:
+                schedule.add("T303", (key,), str(error))
+    return instants
 
 
 def _names_zone(instant: str) -> bool:

@@ -6,6 +6,9 @@ from __future__ import annotations
 _PLACES: tuple[tuple[str, ...], ...] = (
     ("flows", "*", "steps", "*", "data", "**"),
     ("flows", "*", "steps", "*", "if"),
+    ("schedules", "*", "data", "**"),
+    ("schedules", "*", "id"),
+    ("schedules", "*", "priority"),
     ("jobs", "*", "unique", "by"),
     ("queues", "*", "job", "unique", "by"),
     ("defaults", "job", "unique", "by"),

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 #: What a step's data may name, with CEL's types.
 STEP_VARIABLES: Mapping[str, str] = {"inputs": "map<string, dyn>", "needs": "map<string, dyn>"}
 
+#: What the data, ids and priorities of a schedule's jobs may name.
+SCHEDULE_VARIABLES: Mapping[str, str] = {"schedule": "map<string, dyn>", "item": "dyn"}
+
 #: What an expression on a job's data may name.
 DATA_VARIABLES: Mapping[str, str] = {"data": "dyn"}
 

@@ -43,3 +43,10 @@ def from_ms(instant_ms: int) -> datetime:
 def format_instant(instant_ms: int) -> str:
     """Writes an instant as ISO 8601 in UTC: `2027-01-01T09:00:00.000Z`."""
     return from_ms(instant_ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def format_basic_instant(instant_ms: int) -> str:
+    """Writes an instant in ISO 8601's basic form, which ids can hold: `20270101T090000Z`."""
+    moment = from_ms(instant_ms)
+    part = f".{instant_ms % 1000:03}" if instant_ms % 1000 else ""
+    return f"{moment:%Y%m%dT%H%M%S}{part}Z"

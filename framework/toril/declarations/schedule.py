@@ -23,4 +23,17 @@ class Schedule:
     #: The job's data, or the flow's inputs.
     data: Mapping[str, Any] = field(default_factory=dict)
     #: None: the job type's own.
-    priority: int | None = None
+    #: Text is one `${{ }}`, for schedules with a `foreach`.
+    priority: int | str | None = None
+    #: The source whose items each tick adds a job for.
+    foreach: str | None = None
+    #: Text with `${{ }}`: the id of an item's job.
+    job_id: str | None = None
+    #: No tick comes before the one or after the other.
+    start_ms: int | None = None
+    end_ms: int | None = None
+    #: How many ticks there are in all.
+    limit: int | None = None
+    #: Each tick's job is due up to so much later.
+    jitter_ms: int = 0
+    enabled: bool = True

@@ -7,15 +7,16 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from toril.plugins.descriptors import BackoffType, Processor, SecretProvider
+from toril.plugins.descriptors import BackoffType, Processor, SecretProvider, Source
 from toril.plugins.hookspecs import HookSpecs
 
-Descriptor = Processor | BackoffType | SecretProvider
+Descriptor = Processor | Source | BackoffType | SecretProvider
 
 #: Registration hooks: what kind of thing each brings, and the descriptor's type.
 REGISTRATIONS: Mapping[str, tuple[str, type[Descriptor]]] = {
     "toril_processors": ("processor", Processor),
     "toril_backoffs": ("backoff", BackoffType),
+    "toril_sources": ("source", Source),
     "toril_secret_providers": ("secret provider", SecretProvider),
 }
 

@@ -10,7 +10,7 @@ import pluggy
 from tenacity.wait import wait_base
 
 from toril.declarations.backoff import Backoff
-from toril.plugins.descriptors import BackoffType, Processor, SecretProvider
+from toril.plugins.descriptors import BackoffType, Processor, SecretProvider, Source
 
 hookspec = pluggy.HookspecMarker("toril")
 hookimpl = pluggy.HookimplMarker("toril")
@@ -32,6 +32,16 @@ def processor(
 
     def mark(function: Callable[..., Any]) -> Processor:
         return Processor(name=name, function=function, params=params, params_schema=schema)
+
+    return mark
+
+
+def source(name: str) -> Callable[[Callable[[], Any]], Source]:
+    """Makes a source of a function that gives items: a list, or one by one as a generator."""
+    _check_name("source", name)
+
+    def mark(function: Callable[[], Any]) -> Source:
+        return Source(name=name, function=function)
 
     return mark
 

@@ -34,6 +34,22 @@ class Processor:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """What a schedule's `foreach` takes its items from: `function()`.
+
+    A plain function or a coroutine function that gives an iterable, or a generator of either kind;
+    each item is JSON.
+    """
+
+    name: str
+    function: Callable[[], Any]
+
+    def __call__(self) -> Any:
+        """Calls the function itself, so that plugins' own tests can."""
+        return self.function()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class BackoffType:
     """A backoff type: builds a tenacity wait strategy from the declaration."""
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from toril.plugins.decorators import hookspec
-from toril.plugins.descriptors import BackoffType, Processor, SecretProvider
+from toril.plugins.descriptors import BackoffType, Processor, SecretProvider, Source
 
 
 class HookSpecs:
@@ -19,6 +19,10 @@ class HookSpecs:
     @hookspec
     def toril_processors(self) -> Iterable[Processor]:  # type: ignore[empty-body]
         """Brings processors."""
+
+    @hookspec
+    def toril_sources(self) -> Iterable[Source]:  # type: ignore[empty-body]
+        """Brings sources of items for schedules."""
 
     @hookspec
     def toril_backoffs(self) -> Iterable[BackoffType]:  # type: ignore[empty-body]

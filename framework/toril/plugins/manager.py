@@ -26,14 +26,14 @@ from toril.plugins.compatibility import (
     check_descriptors,
     check_hooks,
 )
-from toril.plugins.descriptors import BackoffType, Processor, SecretProvider
+from toril.plugins.descriptors import BackoffType, Processor, SecretProvider, Source
 from toril.plugins.discovery import Candidate, find_files, find_installed
 from toril.plugins.hookspecs import HookSpecs
 from toril.plugins.local_files import prepare_folders
 from toril.plugins.plugin import Clash, Plugin, PluginState
 from toril.plugins.secrets import resolve_secret
 
-D = TypeVar("D", Processor, BackoffType, SecretProvider)
+D = TypeVar("D", Processor, Source, BackoffType, SecretProvider)
 
 
 #: How the loading of a plugin that cannot be used ended.
@@ -91,6 +91,11 @@ class PluginManager:
     def processors(self) -> Mapping[str, Processor]:
         """Processors by name."""
         return self._usable(Processor)
+
+    @cached_property
+    def sources(self) -> Mapping[str, Source]:
+        """Sources by name."""
+        return self._usable(Source)
 
     @cached_property
     def backoffs(self) -> Mapping[str, WaitFactory]:

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
+from toril.adding import make_job_factory
 from toril.client import Client
 from toril.clock import SystemClock
 from toril.errors import TorilError
@@ -148,6 +149,8 @@ class ServingProcess:
             client=self._client,
             thread_client=thread_client,
             check_data=self._client.check_data,
+            sources=plugins.sources,
+            build_job=make_job_factory(pipeline, self._clock),
             renews_locks=False,
             announce=pipeline.redis.announce_workers,
             resolve_secret=plugins.resolve_secret,

@@ -22,7 +22,7 @@ from toril.runtime.job import ClaimedJob, NewJob, ParentLink, StoredJob
 from toril.runtime.job_options import build_opts
 from toril.runtime.keys import parse_job_key
 from toril.runtime.own_fields import FLOW, RUN, STEP, STEP_CONDITION, STEP_DATA
-from toril.runtime.schedules import read_tick_ms
+from toril.runtime.ticks import Tick
 
 _RUN = RUN.encode()
 
@@ -60,30 +60,26 @@ def step_job_id(run_id: str, step: str) -> str:
 
 
 def build_triggered_run(
-    pipeline: Pipeline, job: StoredJob, *, now_ms: int, check_data: CheckData | None = None
-) -> tuple[str, list[NewJob]] | None:
-    """Makes the run that a claimed job stands for if it is the tick of a flow's schedule.
+    pipeline: Pipeline,
+    tick: Tick,
+    job: StoredJob,
+    *,
+    now_ms: int,
+    check_data: CheckData | None = None,
+) -> tuple[str, list[NewJob]]:
+    """Makes the run that the tick of a flow's schedule stands for, and gives its id.
 
-    The run is named after schedule and tick, so a tick that is started again adds nothing. Gives
-    the run's id and its jobs; None for any other job. Raises as `build_run`.
+    The run is named after schedule and tick, so a tick that is started again adds nothing. Raises
+    as `build_run`.
     """
-    schedule = pipeline.schedules.get(job.repeat_key or "")
-    if schedule is None or schedule.flow is None or job.name != schedule.flow:
-        return None
-    tick_ms = read_tick_ms(job)
-    run_id = f"{schedule.name}-{job.timestamp_ms if tick_ms is None else tick_ms}"
-    data = job.data
+    schedule = tick.schedule
+    data = tick.render_data() if tick.has_own_data else job.data
     inputs = data if isinstance(data, Mapping) else {}
-    flow = pipeline.flows[schedule.flow]
+    run_id = f"{schedule.name}-{tick.instant_ms}"
+    flow = pipeline.flows[schedule.flow or ""]
     return run_id, build_run(
         pipeline, flow, inputs, run_id=run_id, now_ms=now_ms, check_data=check_data
     )
-
-
-def is_trigger(pipeline: Pipeline, job: StoredJob) -> bool:
-    """Tells whether a job is the tick of a flow's schedule, which has no processor."""
-    schedule = pipeline.schedules.get(job.repeat_key or "")
-    return schedule is not None and schedule.flow is not None and job.name == schedule.flow
 
 
 def is_step(job: StoredJob) -> bool:

@@ -29,6 +29,8 @@ STEP_CONDITION = "t:i"
 FURTHER_PARENTS = "t:n"
 #: On a scheduler's record `repeat:<id>`: the project that owns it.
 SCHEDULE_OWNER = "t:p"
+#: On a scheduler's record: how much later the jobs of its ticks may be due, in ms.
+SCHEDULE_JITTER = "t:e"
 
 #: Fields that a new job may carry.
 JOB_FIELDS = frozenset({FLOW, RUN, STEP, STEP_DATA, STEP_CONDITION})

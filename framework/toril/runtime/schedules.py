@@ -80,7 +80,11 @@ async def apply_schedules(
 
 def _is_declared(record: ScheduleRecord, pipeline: Pipeline, now_ms: int) -> bool:
     schedule = pipeline.schedules.get(record.id)
-    if schedule is None or pipeline.queue_of_schedule(schedule).name != record.queue:
+    if (
+        schedule is None
+        or not schedule.enabled
+        or pipeline.queue_of_schedule(schedule).name != record.queue
+    ):
         return False
     is_past = schedule.at_ms is not None and schedule.at_ms <= now_ms
     return not is_past or record.start_ms == schedule.at_ms
@@ -100,9 +104,10 @@ async def _remove(
 
 
 def _split(pipeline: Pipeline, now_ms: int) -> tuple[list[Schedule], list[Schedule]]:
-    """Parts schedules of one instant that is over from those that still tick."""
-    past = [s for s in pipeline.schedules.values() if s.at_ms is not None and s.at_ms <= now_ms]
-    return past, [s for s in pipeline.schedules.values() if s not in past]
+    """Parts enabled schedules of one instant that is over from those that still tick."""
+    enabled = [schedule for schedule in pipeline.schedules.values() if schedule.enabled]
+    past = [s for s in enabled if s.at_ms is not None and s.at_ms <= now_ms]
+    return past, [schedule for schedule in enabled if schedule not in past]
 
 
 def _describe_past(
@@ -142,14 +147,15 @@ def _describe(schedule: Schedule, queue: str, reply: Upserted | Exception) -> Ap
 def build_schedule(pipeline: Pipeline, schedule: Schedule) -> NewSchedule:
     """Makes the job scheduler that stands for a schedule.
 
-    That of a flow adds a job of the flow's name: the worker that claims it starts the flow.
+    That of a flow adds a job of the flow's name: the worker that claims it starts the flow. The job
+    of one with a source stands for its items' jobs in the same way.
     """
-    if schedule.job is not None:
+    if schedule.job is not None and schedule.foreach is None:
         job_type = pipeline.jobs[schedule.job]
         opts, priority = build_opts(job_type), job_type.priority
     else:
         opts, priority = dict(TRIGGER_OPTS), 0
-    if schedule.priority is not None:
+    if isinstance(schedule.priority, int) and schedule.foreach is None:
         priority = schedule.priority
     is_once = schedule.at_ms is not None
     return NewSchedule(
@@ -158,8 +164,10 @@ def build_schedule(pipeline: Pipeline, schedule: Schedule) -> NewSchedule:
         cron=schedule.cron,
         timezone=schedule.timezone,
         every_ms=AT_EVERY_MS if is_once else schedule.every_ms,
-        start_ms=schedule.at_ms,
-        limit=1 if is_once else None,
+        start_ms=schedule.at_ms if is_once else schedule.start_ms,
+        end_ms=schedule.end_ms,
+        limit=1 if is_once else schedule.limit,
+        jitter_ms=schedule.jitter_ms,
         data=encode_json(schedule.data, f"data of schedule {schedule.name!r}"),
         opts={**opts, "priority": priority} if priority else opts,
         owner=pipeline.project,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from toril.declarations.backoff import Backoff, wait_constant
-from toril.plugins.decorators import backoff, hookimpl, processor, secret_provider
+from toril.plugins.decorators import backoff, hookimpl, processor, secret_provider, source
 from toril.plugins.manager import PluginManager
 from toril.plugins.observers import Observers
 
@@ -47,6 +47,17 @@ def test_toril_backoffs_brings_backoff_types(load: Any):
         return wait_constant(1)
 
     assert load(toril_backoffs=lambda: [steady]).backoffs["shop.steady"] is steady.build
+
+
+def test_toril_sources_brings_sources(load: Any):
+    @source("shop.users")
+    def users() -> list[int]:
+        return [1, 2]
+
+    manager = load(toril_sources=lambda: [users])
+
+    assert manager.sources["shop.users"] is users
+    assert users() == [1, 2]
 
 
 def test_toril_secret_providers_brings_secret_providers(load: Any):

@@ -21,12 +21,12 @@ from toril.errors import AddError, ExpressionError, InvalidData, UnknownName
 from toril.runtime.flows import (
     build_run,
     build_triggered_run,
-    is_trigger,
     needs_rendering,
     read_results,
     render_step,
 )
 from toril.runtime.job import ClaimedJob, NewJob, ParentLink
+from toril.runtime.ticks import find_tick
 
 NOW = 1_790_000_000_000
 
@@ -225,10 +225,11 @@ def tick(job_id: str, **fields: str) -> ClaimedJob:
 def test_a_tick_of_a_flows_schedule_stands_for_a_run() -> None:
     trigger = tick("repeat:nightly:77")
 
-    built = build_triggered_run(PIPELINE, trigger, now_ms=NOW)
+    found = find_tick(PIPELINE, trigger)
+    assert found is not None
+    built = build_triggered_run(PIPELINE, found, trigger, now_ms=NOW)
 
-    assert is_trigger(PIPELINE, trigger)
-    assert built is not None
+    assert found.is_trigger
     run_id, jobs = built
     assert (run_id, jobs[0].id) == ("nightly-77", "nightly-77.mail")
     assert json.loads(jobs[2].data) == {"report": 1}
@@ -238,8 +239,7 @@ def test_a_tick_of_a_flows_schedule_stands_for_a_run() -> None:
 def test_other_jobs_stand_for_no_run(fields) -> None:
     job = tick("repeat:x:77", **fields)
 
-    assert not is_trigger(PIPELINE, job)
-    assert build_triggered_run(PIPELINE, job, now_ms=NOW) is None
+    assert find_tick(PIPELINE, job) is None
 
 
 @st.composite

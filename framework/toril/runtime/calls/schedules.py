@@ -16,7 +16,7 @@ from toril.runtime.codec import (
     validate_schedule_id,
 )
 from toril.runtime.keys import QueueKeys
-from toril.runtime.own_fields import SCHEDULE_OWNER
+from toril.runtime.own_fields import SCHEDULE_JITTER, SCHEDULE_OWNER
 from toril.runtime.packing import pack
 from toril.runtime.states import JobState
 
@@ -44,6 +44,8 @@ class NewSchedule:
     data: bytes = b"{}"
     #: What each job is added with, by public names; a priority above 0 among them.
     opts: Mapping[str, Any] = field(default_factory=dict)
+    #: The job of each tick is due up to so much later.
+    jitter_ms: int = 0
     #: The project that declares it; None for one that an application made.
     owner: str | None = None
 
@@ -248,6 +250,8 @@ def _describe_repeat(schedule: NewSchedule) -> dict[str, Any]:
     repeat["endDate"] = schedule.end_ms
     if schedule.limit is not None:
         repeat["limit"] = schedule.limit
+    if schedule.jitter_ms:
+        repeat["jitter"] = schedule.jitter_ms
     return repeat
 
 
@@ -265,6 +269,7 @@ def _pack_record(schedule: NewSchedule) -> bytes:
         "data": schedule.data,
         "opts": encode_opts(schedule.opts) if schedule.opts else None,
         SCHEDULE_OWNER: schedule.owner,
+        SCHEDULE_JITTER: schedule.jitter_ms or None,
     }
     flat: list[Any] = []
     for name, value in fields.items():
@@ -288,6 +293,7 @@ def _pack_tick(
             quoted[1:-1],
             priority if isinstance(priority, int) and priority > 0 else 0,
             opts.get("lifo") is True,
+            _positive(repeat.get("jitter")),
             *(more or (False,)),
         ]
     )

@@ -8,9 +8,9 @@
   ARGV[3] producer       id of the job that was started; only the pending tick has a successor, so
                          a second start of it adds nothing
   ARGV[4] next_ms        the next tick of a pattern; empty for an interval
-  ARGV[5] tick           msgpack {opts, repeats, scheduler_json, priority, lifo, dedup_id or false,
-                         count, every or false, offset or false, 1 if the id may be of an old kind,
-                         end in ms or false}
+  ARGV[5] tick           msgpack {opts, repeats, scheduler_json, priority, lifo, jitter in ms or false,
+                         dedup_id or false, count, every or false, offset or false, 1 if the id may
+                         be of an old kind, end in ms or false}
   Returns the next tick in ms, or false when nothing was added
   Events: added, and waiting or delayed; duplicated
 ]]
@@ -30,17 +30,17 @@ if pending ~= producer then
   return false
 end
 local stored = redis.call('HMGET', key, 'name', 'data', 'every', 'offset', 'ic')
-local is_old_kind = tick[10] == 1
+local is_old_kind = tick[11] == 1
 if is_old_kind and not stored[5] then
   return false
 end
 
-local every = tonumber(stored[3]) or tick[8]
+local every = tonumber(stored[3]) or tick[9]
 if every then
-  local slot = { every = every, offset = tonumber(stored[4]) or tick[9] or 0 }
+  local slot = { every = every, offset = tonumber(stored[4]) or tick[10] or 0 }
   next_ms = next_slot(slot, prev_ms, now_ms)
 end
-local end_ms = tick[11]
+local end_ms = tick[12]
 if not next_ms or (end_ms and next_ms > end_ms) then
   return false
 end
@@ -64,13 +64,14 @@ add_tick(q, {
   name = stored[1] or '',
   data = data or '{}',
   next_ms = next_ms,
-  count = tick[7],
+  count = tick[8],
   opts = tick[1],
   repeats = tick[2],
   scheduler_json = tick[3],
   is_pattern = not every,
   priority = tick[4],
   lifo = tick[5],
-  dedup_id = tick[6],
+  jitter = tick[6],
+  dedup_id = tick[7],
 }, now_ms)
 return string.format('%.0f', next_ms)

@@ -8,7 +8,8 @@
   ARGV[3] next_ms        the next tick of a pattern, empty when none is left; empty for an interval,
                          which is computed here
   ARGV[4] record         msgpack, a flat list of the record's fields
-  ARGV[5] tick           msgpack {opts, repeats, scheduler_json, priority, lifo, dedup_id or false},
+  ARGV[5] tick           msgpack {opts, repeats, scheduler_json, priority, lifo, jitter in ms or false,
+                         dedup_id or false},
                          see lib/add_tick
   Returns {0 unchanged | 1 created | 2 changed | 3 a lost tick was added again, its next tick in ms};
           {4} no tick is left before its end, it is gone now; {-6, owner} it is that project's,
@@ -33,6 +34,7 @@ local key = q.base .. 'repeat:' .. scheduler
 -- Fields that belong to the declaration; others are BullMQ's bookkeeping.
 local DECLARED = {
   'name', 'tz', 'pattern', 'startDate', 'endDate', 'every', 'limit', 'data', 'opts', 't:p',
+  't:e',
 }
 local wanted, stored = {}, {}
 for i = 1, #record, 2 do
@@ -157,6 +159,7 @@ add_tick(q, {
   is_pattern = not every,
   priority = tick[4],
   lifo = tick[5],
-  dedup_id = tick[6],
+  jitter = tick[6],
+  dedup_id = tick[7],
 }, now_ms)
 return { is_new and 1 or unchanged and 3 or 2, next_ms }

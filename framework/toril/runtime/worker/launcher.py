@@ -85,9 +85,10 @@ class Launcher:
         job = execution.job
         if self._preparation.is_needed(job):
             await self._preparation.prepare(job)
-            if self._preparation.is_trigger(job):
+            tick = self._preparation.find_trigger(job)
+            if tick is not None:
                 self._ground.news.started(execution)
-                return await self._preparation.start_flow(job)
+                return await self._preparation.fire(job, tick)
             if self._preparation.is_skipped(job):
                 raise StepSkipped
         plan = execution.plan

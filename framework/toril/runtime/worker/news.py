@@ -133,11 +133,15 @@ class News:
 
     def flow_started(self, trigger: ClaimedJob, run: str, jobs: Sequence[NewJob]) -> None:
         """`flow_started`: `queue job flow run`; the hook is told of each job that was added."""
+        self.jobs_added(jobs)
+        fields = {"queue": trigger.queue, "job": trigger.id, "flow": trigger.name, "run": run}
+        self.say("flow_started", fields)
+
+    def jobs_added(self, jobs: Sequence[NewJob]) -> None:
+        """Hook only: there may be many."""
         for job in jobs:
             where = {"queue": job.queue, "job_id": job.id}
             self._observers.notify("toril_job_added", **where, job_type=job.name)
-        fields = {"queue": trigger.queue, "job": trigger.id, "flow": trigger.name, "run": run}
-        self.say("flow_started", fields)
 
     def skipped(self, execution: Execution) -> None:
         """`step_skipped`: a step of a flow that completes without running."""

@@ -16,7 +16,6 @@ from toril.runtime.flows import (
     build_triggered_run,
     is_skipped,
     is_step,
-    is_trigger,
     needs_rendering,
     read_results,
     render_step,
@@ -25,6 +24,8 @@ from toril.runtime.job import ClaimedJob
 from toril.runtime.keys import QueueKeys
 from toril.runtime.own_fields import RUN, STEP_DATA
 from toril.runtime.schedules import follow_tick
+from toril.runtime.ticks import Tick, find_tick
+from toril.runtime.worker.fan_out import FanOut
 from toril.runtime.worker.ground import Ground
 from toril.runtime.worker.plans import explain_missing
 from toril.runtime.worker.reasons import make_deferred_failure
@@ -42,11 +43,13 @@ class Preparation:
         pipeline: Pipeline,
         processors: Mapping[str, Processor],
         check_data: CheckData | None,
+        fan_out: FanOut,
     ) -> None:
         self._ground = ground
         self._pipeline = pipeline
         self._processors = processors
         self._check_data = check_data
+        self._fan_out = fan_out
 
     def is_needed(self, job: ClaimedJob) -> bool:
         """Whether the job is more than data for its processor; few are."""
@@ -72,21 +75,26 @@ class Preparation:
         except TorilError as error:
             raise Unrecoverable(f"whether the step runs cannot be told: {error}") from error
 
-    def is_trigger(self, job: ClaimedJob) -> bool:
-        """Whether the job stands for a flow that is to be started."""
-        return is_trigger(self._pipeline, job)
+    def find_trigger(self, job: ClaimedJob) -> Tick | None:
+        """Gives the tick that the job stands for if it has no processor."""
+        tick = find_tick(self._pipeline, job)
+        return tick if tick is not None and tick.is_trigger else None
 
-    async def start_flow(self, job: ClaimedJob) -> dict[str, str]:
-        """Starts the flow and gives what the trigger's result is; twice does no more than once."""
+    async def fire(self, job: ClaimedJob, tick: Tick) -> dict[str, Any]:
+        """Starts the tick's flow, or adds its items' jobs; gives what the trigger's result is."""
+        if tick.schedule.foreach is not None:
+            return dict(await self._fan_out.run(job, tick))
+        return await self._start_flow(job, tick)
+
+    async def _start_flow(self, job: ClaimedJob, tick: Tick) -> dict[str, Any]:
+        """Starts a run and gives its id; twice does no more than once."""
         now_ms = self._ground.clock.now_ms()
         try:
-            run = build_triggered_run(
-                self._pipeline, job, now_ms=now_ms, check_data=self._check_data
+            run_id, jobs = build_triggered_run(
+                self._pipeline, tick, job, now_ms=now_ms, check_data=self._check_data
             )
         except TorilError as error:
             raise Unrecoverable(f"flow {job.name!r} cannot be started: {error}") from error
-        assert run is not None
-        run_id, jobs = run
         # The outbox sends this call again should its reply be lost; the run counts as created then.
         call = add_jobs(self._ground.prefix, jobs, now_ms=now_ms, again_since_ms=now_ms)
         added = await self._ground.outbox.send(call)
@@ -100,8 +108,9 @@ class Preparation:
 
         Raises Unrecoverable for data that cannot be made or read: another attempt has the same.
         """
-        if needs_rendering(job):
-            return await self._make_data(job)
+        tick = find_tick(self._pipeline, job) if job.repeat_key is not None else None
+        if needs_rendering(job) or (tick is not None and tick.has_own_data):
+            return await self._make_data(job, tick)
         try:
             return job.data
         except InvalidData as error:
@@ -120,9 +129,9 @@ class Preparation:
         """Says why the job cannot run here, and what to do."""
         return explain_missing(self._pipeline, job.queue, job.name, self._processors)
 
-    async def _make_data(self, job: ClaimedJob) -> Any:
+    async def _make_data(self, job: ClaimedJob, tick: Tick | None) -> Any:
         try:
-            data = render_step(self._pipeline, job)
+            data = render_step(self._pipeline, job) if tick is None else tick.render_data()
             encoded = encode_json(data, "data")
             if self._check_data is not None:
                 self._check_data(job.name, data)

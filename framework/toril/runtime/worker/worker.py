@@ -19,17 +19,19 @@ from toril.declarations.backoff import WaitFactory
 from toril.declarations.pipeline import Pipeline
 from toril.declarations.queue import Queue
 from toril.declarations.units import Rate
-from toril.plugins.descriptors import Processor
+from toril.plugins.descriptors import Processor, Source
 from toril.plugins.observers import Observers
 from toril.runtime.calls.queues import open_queues
 from toril.runtime.dead_letters import DeadLetters
 from toril.runtime.flows import CheckData
 from toril.runtime.keys import QueueKeys
 from toril.runtime.sender import AsyncSender
+from toril.runtime.ticks import BuildJob
 from toril.runtime.worker.alarms import Alarms
 from toril.runtime.worker.alone import look_after_itself
 from toril.runtime.worker.announce import Announcer
 from toril.runtime.worker.execution import Cause, Execution
+from toril.runtime.worker.fan_out import FanOut
 from toril.runtime.worker.ground import Ground
 from toril.runtime.worker.in_hand import JobsInHand
 from toril.runtime.worker.isolation import Isolation
@@ -59,7 +61,8 @@ class Worker:
     `adopt`, pairs of queue and token, makes it an isolation worker: it takes over the jobs active
     under those tokens (its own counts: jobs moved to it before it started), runs them one at a
     time, claims nothing else and ends. `check_data` holds data that a flow's expressions made
-    against its job's schema. `on_event` takes stable names and fields, see `News` and
+    against its job's schema; `sources` and `build_job` are for schedules whose ticks add a job for
+    each item of a source. `on_event` takes stable names and fields, see `News` and
     `Outage`. `rates` are BullMQ's `limiter` of a worker, by queue: starts over all workers.
     `renews_locks` is for a worker that no supervisor stands beside.
     """
@@ -81,6 +84,8 @@ class Worker:
         client: Any = None,
         thread_client: Any = None,
         check_data: CheckData | None = None,
+        sources: Mapping[str, Source] | None = None,
+        build_job: BuildJob | None = None,
         renews_locks: bool = False,
         announce: bool = True,
         adopt: Sequence[tuple[str, str]] | None = None,
@@ -124,7 +129,13 @@ class Worker:
         launcher = Launcher(
             ground,
             preparation=Preparation(
-                ground, pipeline=pipeline, processors=processors, check_data=check_data
+                ground,
+                pipeline=pipeline,
+                processors=processors,
+                check_data=check_data,
+                fan_out=FanOut(
+                    ground, sources=sources or {}, build_job=build_job, threads=self._threads
+                ),
             ),
             threads=self._threads,
             backoffs=backoffs,
