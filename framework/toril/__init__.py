@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         WorkerCrashed,
         WrongState,
     )
+    from toril.handles.dead_letters import DeadLetters, SyncDeadLetters
     from toril.handles.job_handle import JobHandle
     from toril.handles.queue_handle import QueueHandle
     from toril.handles.run_handle import RunHandle
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from toril.plugins.decorators import backoff, hookimpl, processor, secret_provider, source
     from toril.plugins.job import Job, ThreadJob
     from toril.runtime.calls.children import Child, ChildCounts, ChildStand
+    from toril.runtime.calls.dead_letters import DeadLetter
     from toril.runtime.calls.events import Event
     from toril.runtime.calls.jobs import Ending
     from toril.runtime.calls.schedules import ScheduleRecord, ScheduleTemplate, Upserted
@@ -76,6 +78,8 @@ __all__ = [
     "Client",
     "ClientClosed",
     "ConfigurationError",
+    "DeadLetter",
+    "DeadLetters",
     "DeadlineExceeded",
     "Deduplication",
     "Delay",
@@ -108,6 +112,7 @@ __all__ = [
     "Schedules",
     "SecretError",
     "SyncClient",
+    "SyncDeadLetters",
     "SyncEventReader",
     "SyncJobHandle",
     "SyncQueueHandle",
@@ -140,6 +145,8 @@ _HOMES = {
     "ChildCounts": "toril.runtime.calls.children",
     "ChildStand": "toril.runtime.calls.children",
     "Client": "toril.client",
+    "DeadLetter": "toril.runtime.calls.dead_letters",
+    "DeadLetters": "toril.handles.dead_letters",
     "Deduplication": "toril.adding",
     "Ending": "toril.runtime.calls.jobs",
     "Event": "toril.runtime.calls.events",
@@ -152,6 +159,7 @@ _HOMES = {
     "ScheduleTemplate": "toril.runtime.calls.schedules",
     "Schedules": "toril.handles.schedules",
     "SyncClient": "toril.sync_client",
+    "SyncDeadLetters": "toril.handles.dead_letters",
     "SyncEventReader": "toril.runtime.event_readers",
     "SyncJobHandle": "toril.handles.sync_job_handle",
     "SyncQueueHandle": "toril.handles.sync_queue_handle",

@@ -23,6 +23,7 @@ from toril.clock import Clock, SystemClock
 from toril.declarations.pipeline import Pipeline
 from toril.declarations.spans import Span, read_timeout_s
 from toril.errors import ClientClosed, RedisUnavailable
+from toril.handles.dead_letters import DeadLetters, LetterChoice
 from toril.handles.job_handle import JobHandle
 from toril.handles.queue_handle import QueueHandle
 from toril.handles.run_handle import RunHandle
@@ -249,6 +250,31 @@ class Client:
     def schedules(self, queue: str) -> Schedules:
         """Gives the schedules of a queue, to make, change, read and remove at run time."""
         return Schedules(self, queue)
+
+    def dead_letters(
+        self,
+        queue: str | None = None,
+        *,
+        job: str | None = None,
+        error: str | None = None,
+        from_queue: str | None = None,
+        older_than: Span | None = None,
+        newer_than: Span | None = None,
+    ) -> DeadLetters:
+        """Gives the dead letters of a queue, or of all that are given any, to list and move.
+
+        `job` is a job type's name, `error` an error's type or message; both may be globs. The
+        spans say how long ago the jobs failed.
+        """
+        choice = LetterChoice(
+            queue=queue,
+            job=job,
+            error=error,
+            from_queue=from_queue,
+            older_than=older_than,
+            newer_than=newer_than,
+        )
+        return DeadLetters(self, choice)
 
     def events(self, queue: str, *, after: str | None = None) -> EventReader:
         """Gives a reader of a queue's events: from now on, or after the event of an id.

@@ -23,6 +23,7 @@ from toril.clock import Clock, SystemClock
 from toril.declarations.pipeline import Pipeline
 from toril.declarations.spans import Span, read_timeout_s
 from toril.errors import RedisUnavailable
+from toril.handles.dead_letters import LetterChoice, SyncDeadLetters
 from toril.handles.schedules import SyncSchedules
 from toril.handles.sync_job_handle import SyncJobHandle
 from toril.handles.sync_queue_handle import SyncQueueHandle
@@ -212,6 +213,27 @@ class SyncClient:
     def schedules(self, queue: str) -> SyncSchedules:
         """Gives the schedules of a queue; see `Client.schedules`."""
         return SyncSchedules(self, queue)
+
+    def dead_letters(
+        self,
+        queue: str | None = None,
+        *,
+        job: str | None = None,
+        error: str | None = None,
+        from_queue: str | None = None,
+        older_than: Span | None = None,
+        newer_than: Span | None = None,
+    ) -> SyncDeadLetters:
+        """Gives the dead letters of a queue, or of all; see `Client.dead_letters`."""
+        choice = LetterChoice(
+            queue=queue,
+            job=job,
+            error=error,
+            from_queue=from_queue,
+            older_than=older_than,
+            newer_than=newer_than,
+        )
+        return SyncDeadLetters(self, choice)
 
     def events(self, queue: str, *, after: str | None = None) -> SyncEventReader:
         """Gives a reader of a queue's events: from now on, or after the event of an id.

@@ -5,6 +5,7 @@ import inspect
 import pytest
 
 from toril.client import Client
+from toril.handles.dead_letters import DeadLetters, SyncDeadLetters
 from toril.handles.job_handle import JobHandle
 from toril.handles.queue_handle import QueueHandle
 from toril.handles.run_handle import RunHandle
@@ -21,6 +22,7 @@ PAIRS = [
     (QueueHandle, SyncQueueHandle),
     (RunHandle, SyncRunHandle),
     (Schedules, SyncSchedules),
+    (DeadLetters, SyncDeadLetters),
     (EventReader, SyncEventReader),
 ]
 

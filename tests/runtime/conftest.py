@@ -228,8 +228,8 @@ class Awaited:
         value = getattr(self._inner, name)
         if not inspect.ismethod(value):
             return value
-        if name in ("job", "queue"):
-            return lambda *args: _wrap(value(*args))
+        if name in ("job", "queue", "dead_letters"):
+            return lambda *args, **kwargs: _wrap(value(*args, **kwargs))
         return partial(self._call, value)
 
     async def _call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -148,7 +148,13 @@ async def test_the_field_of_a_letter_has_what_sending_it_back_takes(rig, letters
     [letter] = await kept(rig)
     origin = json.loads(letter.fields[b"t:dl"])
     opts = origin.pop("opts")
-    assert origin == {"queue": "orders", "id": job_id, "name": "sync", "priority": 3}
+    assert origin == {
+        "queue": "orders",
+        "id": job_id,
+        "name": "sync",
+        "priority": 3,
+        "fields": {},
+    }
     assert (opts["attempts"], opts["backoff"]) == (1, {"type": "x", "delay": 5})
 
 

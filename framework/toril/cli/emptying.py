@@ -27,9 +27,11 @@ def yes_option(command: F) -> F:
     return click.option("--yes", is_flag=True, help="Do not ask.")(command)
 
 
-def _check_age(_ctx: click.Context, _param: click.Parameter, text: str) -> str:
+def check_age(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str | None:
+    """Refuses what is no duration."""
     try:
-        parse_duration_ms(text)
+        if text is not None:
+            parse_duration_ms(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
     return text
@@ -49,7 +51,7 @@ def drain(name: str, delayed: bool, yes: bool, as_json: bool) -> None:
     with open_client() as client:
         counts = _count(client, name)
         jobs = counts.waiting + counts.prioritized + (counts.delayed if delayed else 0)
-        _ask(f"remove {format_jobs(jobs)} waiting in {name}?", yes=yes)
+        ask(f"remove {format_jobs(jobs)} waiting in {name}?", yes=yes)
         with showing_progress(f"draining {name}", jobs) as tell:
             removed = client.queue(name).drain(delayed=delayed, on_progress=tell)
     _answer(name, removed, as_json=as_json)
@@ -69,7 +71,7 @@ def drain(name: str, delayed: bool, yes: bool, as_json: bool) -> None:
     metavar="DURATION",
     default="0s",
     show_default=True,
-    callback=_check_age,
+    callback=check_age,
     help="Those to which nothing happened for so long.",
 )
 @click.option("--limit", type=click.IntRange(1), help="At most so many, the oldest first.")
@@ -87,7 +89,7 @@ def clean(
         jobs = getattr(_count(client, name), state)
         jobs = jobs if limit is None else min(jobs, limit)
         age = "" if parse_duration_ms(older_than) == 0 else f", older than {older_than}"
-        _ask(f"remove up to {format_jobs(jobs, state)} of {name}{age}?", yes=yes)
+        ask(f"remove up to {format_jobs(jobs, state)} of {name}{age}?", yes=yes)
         with showing_progress(f"cleaning {name}", jobs) as tell:
             removed = client.queue(name).clean(
                 state, older_than=older_than, limit=limit, on_progress=tell
@@ -113,7 +115,7 @@ def obliterate(name: str, force: bool, yes: bool, as_json: bool) -> None:
             counts.waiting + counts.prioritized + counts.delayed + counts.active
             + counts.waiting_children + counts.completed + counts.failed
         )  # fmt: skip
-        _ask(f"remove {name} with {format_jobs(jobs)} and its schedules?", yes=yes)
+        ask(f"remove {name} with {format_jobs(jobs)} and its schedules?", yes=yes)
         with showing_progress(f"obliterating {name}", jobs) as tell:
             removed = client.queue(name).obliterate(force=force, on_progress=tell)
     _answer(name, removed, as_json=as_json)
@@ -123,7 +125,8 @@ def _count(client: SyncClient, name: str) -> Counts:
     return client.queue(find_queue(client, name).name).counts()
 
 
-def _ask(question: str, *, yes: bool) -> None:
+def ask(question: str, *, yes: bool) -> None:
+    """Asks before something is lost; ends the command unless the answer is yes."""
     if yes:
         return
     if not sys.stdin.isatty():

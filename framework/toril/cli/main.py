@@ -20,6 +20,7 @@ COMMANDS = {
     "status": Entry("toril.cli.status:status", "Show how many jobs each queue holds."),
     "job": Entry("toril.cli.job:job", "Show, list, retry, promote and remove jobs."),
     "queue": Entry("toril.cli.queue:queue", "List, pause, limit and empty queues."),
+    "dead": Entry("toril.cli.dead:dead", "Show dead letters, send them back, remove them."),
     "schedule": Entry("toril.cli.schedule:schedule", "List schedules and their next ticks."),
     "plugin": Entry("toril.cli.plugin:plugin", "List plugins and what they bring."),
     "doctor": Entry("toril.cli.doctor:doctor", "Find what is wrong with the Redis in use."),

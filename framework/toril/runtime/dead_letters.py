@@ -3,7 +3,7 @@
 A letter is a job of the dead-letter queue. Its data is
 `{"queue", "job", "id", "data", "error": {"type", "message"}, "attempts", "failed_at"}`, so that the
 job that handles it sees all of it; its field `t:dl` has what sending it back takes beside that:
-`{"queue", "id", "name", "priority", "opts"}` of the job that failed.
+`{"queue", "id", "name", "priority", "fields", "opts"}` of the job that failed.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ from toril.runtime.codec import MAX_ID_BYTES, decode_json, encode_json
 from toril.runtime.job import StoredJob
 from toril.runtime.job_options import build_opts
 from toril.runtime.outcomes import Failed, Letter, Settlement
+from toril.runtime.own_fields import OWNER, WAITED_IN_VAIN
+
+_LINKS = frozenset({b"parentKey", b"parent", b"rjk"})
+_OF_ONE_START = frozenset({OWNER.encode(), WAITED_IN_VAIN.encode()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,8 @@ def _write(writer: _Writer, job: StoredJob, outcome: Failed, now_ms: int) -> Let
         "failed_at": format_instant(now_ms),
     }
     data = _join(encode_json(source), b'"data":' + _data_json(job), encode_json(failure))
-    origin = {"queue": job.queue, "id": job.id, "name": job.name, "priority": job.priority}
+    origin: dict[str, Any] = {"queue": job.queue, "id": job.id, "name": job.name}
+    origin |= {"priority": job.priority, "fields": _read_fields(job)}
     opts = job.fields.get(b"opts", b"{}")
     return Letter(
         queue=writer.rule.queue,
@@ -132,6 +137,15 @@ def _choose_id(job: StoredJob) -> str:
     return text
 
 
+def _read_fields(job: StoredJob) -> dict[str, str]:
+    """What else makes the job what it is: its parents, its schedule, all that is Toril's own."""
+    return {
+        name.decode(): value.decode("utf-8", "replace")
+        for name, value in job.fields.items()
+        if name in _LINKS or (name.startswith(b"t:") and name not in _OF_ONE_START)
+    }
+
+
 def _data_json(job: StoredJob) -> bytes:
     """The job's data as it is stored; what a peer stored that is no JSON, as text."""
     try:
@@ -143,6 +157,6 @@ def _data_json(job: StoredJob) -> bytes:
 
 def _read_data(job: StoredJob) -> Any:
     try:
-        return job.data
+        return decode_json(job.data_json)
     except InvalidData:
         return None

@@ -221,6 +221,11 @@ class ClaimedJob(StoredJob):
         #: Results of completed children as JSON, by the child's key.
         self.children: Mapping[bytes, bytes] = children or {}
 
+    def note(self, name: str, value: bytes | None) -> None:
+        """Notes that a field was stored, or with None deleted, since the claim."""
+        fields = {key: kept for key, kept in self.fields.items() if key != name.encode()}
+        self.fields = fields if value is None else {**fields, name.encode(): value}
+
     @property
     def children_results(self) -> dict[str, Any]:
         """Results of completed children by the child's key."""

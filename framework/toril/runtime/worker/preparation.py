@@ -139,6 +139,8 @@ class Preparation:
             raise Unrecoverable(f"the job's data cannot be made: {error}") from error
         keys = QueueKeys(self._ground.prefix, job.queue)
         await self._ground.outbox.send(update_data(keys, job.id, encoded, settles=[STEP_DATA]))
+        job.note("data", encoded)
+        job.note(STEP_DATA, None)
         return data
 
     async def _follow_schedule(self, job: ClaimedJob) -> None:

@@ -11,7 +11,7 @@ from toril.runtime.calls.jobs import add_log, update_data, update_progress
 from toril.runtime.children import name_children, read_children
 from toril.runtime.codec import decode_json, encode_json, to_integer
 from toril.runtime.job import ClaimedJob
-from toril.runtime.own_fields import STEP_DATA
+from toril.runtime.own_fields import DURABLE_STEP, STEP_DATA
 from toril.runtime.removal import remove_pending_children
 from toril.runtime.steps import walk
 from toril.runtime.worker.decide import read_opts
@@ -53,11 +53,14 @@ class QueueReports:
         # Data that a processor wrote is not to be made from the step's template again.
         settles = (STEP_DATA,) if _STEP_DATA in job.fields else ()
         await self._outbox.send(update_data(self._keys, job.id, encoded, settles=settles))
+        job.note("data", encoded)
+        job.note(STEP_DATA, None)
 
     async def keep_step(self, job: ClaimedJob, name: str, result: Any) -> Any:
         """Keeps the result of a durable step; gives the one that is kept, as it will be read."""
         encoded = encode_step(name, result)
         kept = await self._outbox.send(keep_step(self._keys, job, name, encoded))
+        job.note(DURABLE_STEP + name, kept)
         return decode_json(kept, f"the result of step {name!r}")
 
     async def ignored_failures(self, job: ClaimedJob) -> dict[str, str]:
