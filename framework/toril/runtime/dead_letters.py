@@ -72,8 +72,10 @@ class DeadLetters:
         when = None if rule.when is None else parse_template(rule.when, WHEN_VARIABLES)
         handler: JobType | None = self._pipeline.jobs.get(rule.job)
         if handler is None:
-            return _Writer(rule, when, {}, 0)
-        return _Writer(rule, when, build_opts(handler), handler.priority)
+            return _Writer(rule, when, {"attempts": 0}, 0)
+        # What Node stores in `opts`, too.
+        priority = {"priority": handler.priority} if handler.priority else {}
+        return _Writer(rule, when, {**build_opts(handler), **priority}, handler.priority)
 
 
 def find_letter_queues(pipeline: Pipeline) -> tuple[str, ...]:
@@ -112,12 +114,13 @@ def _write(writer: _Writer, job: StoredJob, outcome: Failed, now_ms: int) -> Let
     origin: dict[str, Any] = {"queue": job.queue, "id": job.id, "name": job.name}
     origin |= {"priority": job.priority, "fields": _read_fields(job)}
     opts = job.fields.get(b"opts", b"{}")
+    letter_id = _choose_id(job)
     return Letter(
         queue=writer.rule.queue,
-        id=_choose_id(job),
+        id=letter_id,
         name=writer.rule.job,
         data=data,
-        opts=writer.opts,
+        opts={**writer.opts, "jobId": letter_id},
         priority=writer.priority,
         origin=_join(encode_json(origin), b'"opts":' + opts),
     )
