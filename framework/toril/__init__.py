@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from toril.declarations.backoff import Backoff
     from toril.errors import (
         AddError,
+        Cancelled,
         ChildFailed,
         ClientClosed,
         ConfigurationError,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from toril.runtime.calls.events import Event
     from toril.runtime.calls.jobs import Ending
     from toril.runtime.calls.schedules import ScheduleRecord, ScheduleTemplate, Upserted
+    from toril.runtime.cancel import Cancelling
     from toril.runtime.event_readers import EventReader, SyncEventReader
     from toril.sync_client import SyncClient
     from toril.trees import AddedTree, Tree
@@ -71,6 +73,8 @@ __all__ = [
     "AddError",
     "AddedTree",
     "Backoff",
+    "Cancelled",
+    "Cancelling",
     "Child",
     "ChildCounts",
     "ChildFailed",
@@ -141,6 +145,7 @@ __all__ = [
 _HOMES = {
     "AddedTree": "toril.trees",
     "Backoff": "toril.declarations.backoff",
+    "Cancelling": "toril.runtime.cancel",
     "Child": "toril.runtime.calls.children",
     "ChildCounts": "toril.runtime.calls.children",
     "ChildStand": "toril.runtime.calls.children",

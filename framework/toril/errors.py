@@ -27,6 +27,7 @@ JobSignal                       raised by processors to say how the run ended
 │   ├── ChildFailed             a child failed that the job cannot do without
 │   ├── JobStalled              its workers vanished too often
 │   ├── WorkerCrashed           it ended its worker processes too often
+│   ├── Cancelled               somebody cancelled it
 │   ├── Expired                 the job was not started in time (`expires_in`)
 │   └── DeadlineExceeded        the job had not ended in time (`deadline`)
 ├── RateLimited                 back to waiting, no attempt spent, queue limited for a while
@@ -160,6 +161,10 @@ class JobStalled(Unrecoverable):
 
 class WorkerCrashed(Unrecoverable):
     """The job ended its worker processes more often than its queue allows."""
+
+
+class Cancelled(Unrecoverable):
+    """Somebody cancelled the job."""
 
 
 class Expired(Unrecoverable):

@@ -13,11 +13,12 @@ from toril.cli.groups import NounGroup
 from toril.cli.job_shape import describe_job
 from toril.cli.many import promote_all, retry_all
 from toril.cli.options import directory_option, format_option
-from toril.cli.output import cut_text, make_printable, print_json, print_table
+from toril.cli.output import ANSWER_IS_NO, cut_text, make_printable, print_json, print_table
 from toril.errors import JobNotFound
 from toril.handles.sync_job_handle import SyncJobHandle
 from toril.runtime.calls import jobs as job_calls
 from toril.runtime.calls.jobs import FoundJob
+from toril.runtime.cancel import Cancelling
 from toril.runtime.states import JobState
 from toril.sync_client import SyncClient
 
@@ -129,6 +130,35 @@ def promote(place: tuple[str, ...], takes_all: bool, as_json: bool) -> None:
         promote_all(place, as_json=as_json)
         return
     _act(place, SyncJobHandle.promote, "promoted", as_json=as_json)
+
+
+@job.command("cancel", short_help="Cancel a job.")
+@place_argument
+@click.option("--reason", metavar="TEXT", help="Why; it is stored with the job.")
+@directory_option
+@format_option
+def cancel(place: tuple[str, ...], reason: str | None, as_json: bool) -> None:
+    """Fails a job that has not finished, for good.
+
+    One that does not run fails at once. The worker of one that runs is told, and fails it when its
+    processor has ended. The exit code is 1 if it runs in another runtime, which nobody can tell.
+    """
+    with open_client() as client:
+        found = find_job(client, place).job
+        answer = client.job(found.queue, found.id).cancel(reason)
+    if as_json:
+        print_json({"id": found.id, "queue": found.queue, "cancel": answer.value})
+    else:
+        click.echo(_CANCEL_WORDS[answer].format(f"job {found.id!r} of queue {found.queue!r}"))
+    if answer is Cancelling.ELSEWHERE:
+        raise click.exceptions.Exit(ANSWER_IS_NO)
+
+
+_CANCEL_WORDS = {
+    Cancelling.CANCELLED: "cancelled {}",
+    Cancelling.TOLD: "told the worker of {} to stop it",
+    Cancelling.ELSEWHERE: "{} runs in another runtime, which does not listen; it goes on there",
+}
 
 
 @job.command("remove", short_help="Remove a job.")

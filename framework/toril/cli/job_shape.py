@@ -10,7 +10,7 @@ from toril.errors import InvalidData
 from toril.runtime.calls.durable_steps import read_steps
 from toril.runtime.codec import decode_json
 from toril.runtime.job import StoredJob
-from toril.runtime.own_fields import FLOW, RUN, STEP
+from toril.runtime.own_fields import CANCELLED, FLOW, RUN, STEP
 from toril.runtime.states import JobState
 
 
@@ -42,6 +42,7 @@ def describe_job(job: StoredJob, state: JobState) -> dict[str, Any]:
         "run": own.get(RUN),
         "step": own.get(STEP),
         "parent": job.parent_key,
+        "cancelled": CANCELLED in own,
         "durable_steps": {name: decode_json(kept) for name, kept in read_steps(job).items()},
         "stacktrace": job.stacktrace,
     }

@@ -10,10 +10,12 @@ from toril.handles.needs import Sends, SendsSync
 from toril.runtime.call import Call
 from toril.runtime.calls import changes, deduplication
 from toril.runtime.calls import jobs as job_calls
+from toril.runtime.cancel import Cancelling, cancel
 from toril.runtime.codec import encode_json
 from toril.runtime.job import StoredJob
 from toril.runtime.keys import QueueKeys
 from toril.runtime.own_fields import STEP_DATA
+from toril.runtime.steps import walk, walk_sync
 
 
 class JobChanges:
@@ -57,6 +59,15 @@ class JobChanges:
         await self._client.send(
             job_calls.retry_job(self._keys, self.id, now_ms=now_ms, fresh_attempts=fresh_attempts)
         )
+
+    async def cancel(self, reason: str | None = None) -> Cancelling:
+        """Fails it with `Cancelled`: at once if it does not run, else its worker is told.
+
+        Raises JobNotFound, or WrongState if it has finished.
+        """
+        client = self._client
+        steps = cancel(self._keys, self.id, client.pipeline, reason=reason, clock=client.clock)
+        return await walk(steps, client.send)
 
     async def promote(self) -> None:
         """Makes a delayed job due now; raises JobNotFound or WrongState."""
@@ -119,6 +130,12 @@ class SyncJobChanges:
         self._client.send(
             job_calls.retry_job(self._keys, self.id, now_ms=now_ms, fresh_attempts=fresh_attempts)
         )
+
+    def cancel(self, reason: str | None = None) -> Cancelling:
+        """Fails it with `Cancelled`; see `JobHandle.cancel`."""
+        client = self._client
+        steps = cancel(self._keys, self.id, client.pipeline, reason=reason, clock=client.clock)
+        return walk_sync(steps, client.send)
 
     def promote(self) -> None:
         """Makes a delayed job due now; raises JobNotFound or WrongState."""

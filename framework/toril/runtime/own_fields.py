@@ -18,6 +18,8 @@ STEP = "t:s"
 #: On a step whose data needs results of others, until it is first claimed: the run's inputs as
 #: JSON. Its `data` shows the declared text meanwhile; only what is declared is ever evaluated.
 STEP_DATA = "t:d"
+#: On a job that is to be cancelled, or was: the reason that it fails with.
+CANCELLED = "t:c"
 #: On a job, before the name of a durable step: the result that is kept, JSON.
 DURABLE_STEP = "t:j:"
 #: On a dead letter: where it came from, JSON; `runtime/dead_letters.py` has its shape.

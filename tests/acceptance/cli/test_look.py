@@ -102,6 +102,23 @@ def test_a_job_is_promoted_and_removed(shop: Any) -> None:
     assert removed == {"id": "later", "queue": "orders", "done": "removed", "state": None}
 
 
+def test_a_job_is_cancelled(shop: Any) -> None:
+    shop.toril("add", "sync", "--delay", "1h", "--id", "later")
+
+    cancelled = shop.json("job", "cancel", "later", "--reason", "not now")
+    again = shop.toril("job", "cancel", "later")
+    shown = shop.json("job", "show", "later")
+
+    assert cancelled == {"id": "later", "queue": "orders", "cancel": "cancelled"}
+    assert (shown["state"], shown["error"], shown["cancelled"]) == (
+        "failed",
+        "cancelled: not now",
+        True,
+    )
+    assert again.exit_code == 1
+    assert "only an unfinished job can be cancelled" in again.stderr
+
+
 def test_jobs_are_listed_newest_first_in_pages(shop: Any) -> None:
     for job_id in ("a", "b", "c"):
         shop.toril("add", "sync", "--id", job_id)

@@ -72,7 +72,7 @@ def settle_and_claim(
     """
     if len(outcomes) > MAX_BATCH or claim > MAX_BATCH:
         raise ValueError(f"expected at most {MAX_BATCH} outcomes and jobs in one call")
-    packed = pack([_pack_outcome(keys, outcome) for outcome in outcomes])
+    packed = pack([pack_outcome(keys, outcome) for outcome in outcomes])
     limiter = ("", "") if owner.rate is None else (owner.rate.count, owner.rate.per_ms)
 
     def parse(reply: bytes) -> SettledAndClaimed:
@@ -102,7 +102,8 @@ def settle_and_claim(
     )
 
 
-def _pack_outcome(keys: QueueKeys, outcome: Settlement) -> tuple[Any, ...]:
+def pack_outcome(keys: QueueKeys, outcome: Settlement) -> tuple[Any, ...]:
+    """Gives an outcome as scripts take it."""
     match outcome:
         case Completed(id, result, keep, fence):
             return (1, id, fence, result, *_pack_keep(keep))

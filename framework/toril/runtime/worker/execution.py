@@ -21,6 +21,8 @@ class Cause(Enum):
 
     #: The job belongs to someone else; whatever this run gives is refused.
     LOST = "lost"
+    #: Somebody cancelled the job; it fails when its run has ended.
+    CANCELLED = "cancelled"
     #: The worker ends; the job goes back to the front of its line.
     STOPPING = "stopping"
 
@@ -30,6 +32,7 @@ class Execution:
 
     __slots__ = (
         "alarm",
+        "cancel_reason",
         "cause",
         "claimed_at",
         "handle",
@@ -67,6 +70,8 @@ class Execution:
         self.task: asyncio.Task[None] | None = None
         self.handle: RunningJob | RunningThreadJob | None = None
         self.cause: Cause | None = None
+        #: What it fails with if it was cancelled.
+        self.cancel_reason = ""
         #: Rings at the job's timeout.
         self.alarm: Alarm | None = None
         self.is_overdue = False
@@ -82,7 +87,7 @@ class Execution:
         """Which attempt it is, 1 for the first."""
         return self.job.attempts_made + 1
 
-    def stop(self, cause: Cause) -> None:
+    def stop(self, cause: Cause, reason: str = "") -> None:
         """Tells the processor to stop; a coroutine is cancelled, a thread can only look.
 
         A run that has not begun only finds the cause: a task cancelled before its first step would
@@ -90,7 +95,7 @@ class Execution:
         """
         if self.outcome is not None or self.cause is Cause.LOST:
             return
-        self.cause = cause
+        self.cause, self.cancel_reason = cause, reason
         if self.handle is not None:
             self.handle.cancel()
         if self.task is not None and not isinstance(self.handle, RunningThreadJob):

@@ -12,7 +12,7 @@ from typing import Any
 
 from toril.declarations.backoff import WaitFactory
 from toril.declarations.job_type import Keep, Retry
-from toril.errors import Unrecoverable
+from toril.errors import Cancelled, Unrecoverable
 from toril.runtime.outcomes import Settlement
 from toril.runtime.worker.decide import (
     DEFAULT_KEEP,
@@ -166,6 +166,8 @@ class Launcher:
     def _accept(self, execution: Execution) -> Settlement | None:
         if execution.cause is Cause.LOST:
             return None
+        if execution.cause is Cause.CANCELLED:
+            return self._judge(execution, Cancelled(execution.cancel_reason))
         retry, keep = _policy(execution.plan)
         return decide_success(execution.job, execution.result, retry=retry, keep=keep)
 
@@ -177,6 +179,8 @@ class Launcher:
         if isinstance(error, StepSkipped):
             self._ground.news.skipped(execution)
             return decide_skip(execution.job, keep=_policy(execution.plan)[1])
+        if execution.cause is Cause.CANCELLED and not isinstance(error, Cancelled):
+            error = Cancelled(execution.cancel_reason)
         plan = execution.plan
         retry, keep = _policy(plan)
         try:

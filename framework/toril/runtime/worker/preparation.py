@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from toril.declarations.pipeline import Pipeline
-from toril.errors import InvalidData, TorilError, Unrecoverable
+from toril.errors import Cancelled, InvalidData, TorilError, Unrecoverable
 from toril.plugins.descriptors import Processor
 from toril.runtime.calls.add import add_jobs
 from toril.runtime.calls.jobs import update_data
@@ -22,7 +22,7 @@ from toril.runtime.flows import (
 )
 from toril.runtime.job import ClaimedJob
 from toril.runtime.keys import QueueKeys
-from toril.runtime.own_fields import RUN, STEP_DATA
+from toril.runtime.own_fields import CANCELLED, RUN, STEP_DATA
 from toril.runtime.schedules import follow_tick
 from toril.runtime.ticks import Tick, find_tick
 from toril.runtime.worker.fan_out import FanOut
@@ -30,7 +30,8 @@ from toril.runtime.worker.ground import Ground
 from toril.runtime.worker.plans import explain_missing
 from toril.runtime.worker.reasons import make_deferred_failure
 
-_REPEATED, _DEFERRED_FAILURE, _RUN = b"rjk", b"defa", RUN.encode()
+_REPEATED, _DEFERRED_FAILURE = b"rjk", b"defa"
+_RUN, _CANCELLED = RUN.encode(), CANCELLED.encode()
 
 
 class Preparation:
@@ -54,7 +55,12 @@ class Preparation:
     def is_needed(self, job: ClaimedJob) -> bool:
         """Whether the job is more than data for its processor; few are."""
         fields = job.fields
-        return _REPEATED in fields or _DEFERRED_FAILURE in fields or _RUN in fields
+        return (
+            _REPEATED in fields
+            or _DEFERRED_FAILURE in fields
+            or _RUN in fields
+            or _CANCELLED in fields
+        )
 
     async def prepare(self, job: ClaimedJob) -> None:
         """Adds its schedule's next tick; raises Unrecoverable if the job must fail without running.
@@ -65,6 +71,8 @@ class Preparation:
             await self._follow_schedule(job)
         if job.deferred_failure is not None:
             raise make_deferred_failure(job.deferred_failure)
+        if _CANCELLED in job.fields:
+            raise Cancelled(job.own[CANCELLED])
 
     def is_skipped(self, job: ClaimedJob) -> bool:
         """Whether the job is a step that is not to run; raises Unrecoverable if nobody can tell."""

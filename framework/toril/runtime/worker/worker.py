@@ -30,6 +30,7 @@ from toril.runtime.ticks import BuildJob
 from toril.runtime.worker.alarms import Alarms
 from toril.runtime.worker.alone import look_after_itself
 from toril.runtime.worker.announce import Announcer
+from toril.runtime.worker.cancellations import Cancellations
 from toril.runtime.worker.execution import Cause, Execution
 from toril.runtime.worker.fan_out import FanOut
 from toril.runtime.worker.ground import Ground
@@ -156,6 +157,9 @@ class Worker:
         self._markers = MarkerWait(
             connect=connect_blocking, sender=sender, queues=served, clock=clock, outage=outage
         )
+        self._cancellations = Cancellations(
+            ground, self._queues, self._in_hand, connect=connect_blocking
+        )
         self._isolation = (
             None if adopt is None else Isolation(ground, self._queues, self._in_hand, adopts=adopt)
         )
@@ -228,6 +232,7 @@ class Worker:
         """What runs beside the jobs until the end."""
         parts = [self._rounds.run_lane() for _ in range(LANES)]
         parts.append(self._recovery.run())
+        parts.append(self._cancellations.run())
         if self._announces:
             keys = [served.keys for served in self._queues.values()]
             parts.append(

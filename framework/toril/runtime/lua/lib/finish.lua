@@ -50,7 +50,7 @@ local function fail(q, job, outcome, now_ms)
     redis.call('HDEL', job.key, 'defa')
     keep_finished(q, q.failed, job, count, age_ms, now_ms)
   end
-  emit(q, 'failed', 'jobId', job.id, 'failedReason', reason, 'prev', 'active')
+  emit(q, 'failed', 'jobId', job.id, 'failedReason', reason, 'prev', job.was or 'active')
   if made >= attempts then
     emit(q, 'retries-exhausted', 'jobId', job.id, 'attemptsMade', made)
   end

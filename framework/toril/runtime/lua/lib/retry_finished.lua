@@ -29,7 +29,8 @@ end
 local function retry_finished(q, id, state, fresh, now_ms)
   local job_key = q.base .. id
   redis.call('ZREM', q[state], id)
-  redis.call('HDEL', job_key, 'finishedOn', 'processedOn', 'failedReason', 'returnvalue', 'defa', 'stc')
+  redis.call('HDEL', job_key, 'finishedOn', 'processedOn', 'failedReason', 'returnvalue', 'defa', 'stc',
+    't:c')
   if fresh then
     redis.call('HDEL', job_key, 'atm')
   end
