@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backoffice.exchange import AuthenticationError, Exchange
+from backoffice.exchange import Exchange
 from backoffice.history import DamagedHistory, History, find_splits, read_history
 from backoffice.indicators import summarize_averages, summarize_returns, summarize_volatility
 from backoffice.ledger import replay_orders
@@ -20,7 +20,7 @@ from backoffice.mail import write_mail
 from backoffice.report import draw_page
 from backoffice.valuation import value_account
 
-from toril import Job, ThreadJob, Unrecoverable, hookimpl, processor
+from toril import Job, ThreadJob, Unrecoverable, hookimpl, processor, source
 
 ROOT = Path(__file__).parent
 PRICES = ROOT / "data" / "stocks.csv.gz"
@@ -105,17 +105,18 @@ async def fetch_orders(job: Job, params: FetchParams) -> dict[str, Any]:
 
 @processor("exchange.sync_orders")
 async def sync_orders(job: Job) -> dict[str, Any]:
-    """Fetches one trader's orders; a trader whose key is refused goes to the dead letters."""
+    """Fetches one trader's orders; a trader whose key is refused becomes a dead letter."""
     trader = job.data["trader"]
     exchange = Exchange(ROOT / "data")
-    try:
-        await exchange.log_in(trader)
-    except AuthenticationError as error:
-        letter = {"queue": job.queue, "job": job.id, "data": job.data, "error": str(error)}
-        await job.client.add("keep-dead-letter", letter)
-        raise
+    await exchange.log_in(trader)
     orders = await exchange.fetch_orders(trader=trader)
     return {"trader": trader, "orders": len(orders), "last": orders[-1]["date"]}
+
+
+@source("exchange.traders")
+def list_traders() -> list[dict[str, str]]:
+    """Gives the traders whose orders are synced, each with the name the exchange knows."""
+    return [{"trader": trader} for trader in Exchange(ROOT / "data").traders]
 
 
 @dataclass
@@ -163,6 +164,14 @@ def write_report(job: ThreadJob) -> dict[str, Any]:
     }
 
 
+@processor("reports.refusals")
+def list_refusals(job: ThreadJob) -> dict[str, Any]:
+    """Writes the orders that were refused, one a line, each with the reason."""
+    lines = [f"{order['id']}: {order['reason']}\n" for order in job.data["refused"]]
+    _write(OUT / "refusals.txt", "".join(lines))
+    return {"refused": len(lines)}
+
+
 @dataclass
 class MailParams:
     """Parameters of `notifications.mail`."""
@@ -180,7 +189,7 @@ def send_mail(job: ThreadJob, params: MailParams) -> dict[str, Any]:
 @processor("dead_letters.keep")
 def keep_dead_letter(job: ThreadJob) -> dict[str, Any]:
     """Keeps a dead letter as a file of its own, for a human to look at."""
-    path = OUT / "dead-letters" / f"{job.data['job'].replace(':', '-')}.json"
+    path = OUT / "dead-letters" / f"{job.data['id']}.json"
     _write(path, json.dumps(job.data, indent=1))
     return {"kept": path.name}
 
@@ -198,9 +207,16 @@ def toril_processors() -> list[object]:
         fill_orders,
         value_balances,
         write_report,
+        list_refusals,
         send_mail,
         keep_dead_letter,
     ]
+
+
+@hookimpl
+def toril_sources() -> list[object]:
+    """Brings the one source."""
+    return [list_traders]
 
 
 def _read_histories(symbols: set[str]) -> dict[str, History]:

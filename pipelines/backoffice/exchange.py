@@ -24,6 +24,11 @@ class Exchange:
         self._orders = _read_rows(data / "orders.csv")
         self._traders = {row["trader"]: row for row in _read_rows(data / "traders.csv")}
 
+    @property
+    def traders(self) -> list[str]:
+        """The traders it knows."""
+        return list(self._traders)
+
     async def log_in(self, trader: str) -> None:
         """Checks a trader's key; raises AuthenticationError if it has expired or there is none."""
         await asyncio.sleep(ANSWER_SECONDS)

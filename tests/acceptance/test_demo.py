@@ -201,12 +201,20 @@ def test_each_year_ends_with_the_worth_it_had(demo: Demo) -> None:
 
 
 def test_the_exchange_times_out_twice_and_is_asked_again(demo: Demo) -> None:
-    jobs = {job["name"]: job for job in demo.jobs("orders", "completed")}
+    completed = demo.jobs("orders", "completed")
+    jobs = {job["name"]: job for job in completed if job["schedule"] is None}
 
     assert jobs["fetch-orders"]["attempts"] == 3
     assert jobs["fetch-orders"]["result"]["attempt"] == 3
+    assert jobs["sync-orders"]["id"].startswith("sync-ada-")
     assert jobs["sync-orders"]["result"]["trader"] == "ada"
     assert jobs["sync-orders"]["attempts"] == 1
+
+
+def test_the_source_gave_a_job_for_each_trader(demo: Demo) -> None:
+    ticks = [job for job in demo.jobs("orders", "completed") if job["schedule"] == "sync-traders"]
+
+    assert [tick["result"] for tick in ticks] == [{"added": 2, "there": 0}]
 
 
 def test_an_authentication_error_is_not_retried_and_leaves_a_dead_letter(demo: Demo) -> None:
@@ -219,7 +227,8 @@ def test_an_authentication_error_is_not_retried_and_leaves_a_dead_letter(demo: D
         1,
     )
     assert "the key of 'bob' expired on 2012-12-31" in failed["error"]
-    assert json.loads(letter.read_text())["job"] == failed["id"]
+    written = json.loads(letter.read_text())
+    assert (written["id"], written["error"]["type"]) == (failed["id"], "AuthenticationError")
     assert [job["name"] for job in demo.jobs("dead-letters", "completed")] == ["keep-dead-letter"]
 
 
@@ -236,8 +245,15 @@ def test_every_other_job_completes_once(demo: Demo) -> None:
     assert {name: completed[name] for name in ("prices", "balances", "reports")} == {
         "prices": 4 * len(SYMBOLS),
         "balances": 1,
-        "reports": 1,
+        # The report, the refusals, and the tick that starts the flow.
+        "reports": 3,
     }
+
+
+def test_the_refused_orders_are_listed(demo: Demo) -> None:
+    lines = (demo.out / "refusals.txt").read_text().splitlines()
+
+    assert [line.partition(":")[0] for line in lines] == replay(read_prices()).refused
 
 
 def test_running_again_finds_nothing_due_and_ends(demo: Demo) -> None:

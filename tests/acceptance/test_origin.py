@@ -132,6 +132,33 @@ def test_6_up_to_five_jobs_run_at_once(origin: Origin) -> None:
     assert max(origin.show(job)["result"]["beside"] for job in jobs) == 5
 
 
+def test_7_every_user_is_synced_hourly_under_an_id_that_prevents_duplicates(
+    origin: Origin,
+) -> None:
+    origin.schedule("""
+  hourly-sync:
+    every: 1h
+    job: sync
+    foreach: trading.users_with_exchange
+    id: sync-${{ item.id }}-${{ schedule.tick }}
+    data: {userId: "${{ item.id }}", exchangeId: "${{ item.exchange }}"}
+    priority: "${{ item.premium ? 1 : 2 }}\"""")
+
+    origin.run_all()
+
+    listed = json.loads(
+        origin.toril("job", "list", "orders", "completed", "--format", "json").stdout
+    )["jobs"]
+    [tick] = [job for job in listed if job["schedule"]]
+    synced = {job["data"]["userId"]: job for job in listed if not job["schedule"]}
+    assert {user: job["priority"] for user, job in synced.items()} == {"ada": 1, "bob": 2}
+    assert all(job["id"].startswith(f"sync-{user}-20") for user, job in synced.items())
+    again = origin.toril("job", "retry", "orders", tick["id"])
+    assert again.exit_code == 0, again.stderr
+    origin.run_all()
+    assert origin.show(tick["id"])["result"] == {"added": 0, "there": 2}
+
+
 def test_8_recurring_work_by_cron_is_kept_nowhere_when_done(origin: Origin) -> None:
     origin.schedule("""
   update-prices: {cron: "*/5 * * * *", job: update-all}
@@ -183,6 +210,20 @@ def test_11_pauses_grow_as_declared(origin: Origin, job: str, expected_s: list[i
     assert pauses(origin.job_type(job), len(expected_s)) == [s * 1000 for s in expected_s]
 
 
+def test_12_what_fails_for_good_is_handled_as_a_dead_letter(origin: Origin) -> None:
+    failed = origin.add("call-exchange", "answer=key")
+
+    origin.run_all()
+
+    alert = f"alert: call-exchange {failed} of prices: the key is wrong"
+    letters = json.loads(origin.toril("dead", "list", "--format", "json").stdout)["dead_letters"]
+    assert alert in origin.notes
+    assert [(one["from_queue"], one["from_id"], one["data"]) for one in letters] == [
+        ("prices", failed, {"answer": "key"})
+    ]
+    assert letters[0]["failed_at"].endswith("Z")
+
+
 def test_13_a_limit_waits_a_wrong_key_fails_the_rest_is_retried(origin: Origin) -> None:
     for job_type in ("call-exchange", "picky"):
         for answer in ("limit", "key", "network", "unknown"):
@@ -226,6 +267,20 @@ def test_20_an_id_is_added_only_once(origin: Origin) -> None:
     assert origin.counts("orders")["prioritized"] == 1
 
 
+def test_20_a_job_is_left_out_while_one_for_the_same_user_is_there(origin: Origin) -> None:
+    first = origin.add("once-a-user", "userId=u1", "exchangeId=kraken")
+    second = json.loads(
+        origin.toril(
+            "add", "once-a-user", "userId=u1", "exchangeId=other", "--format", "json"
+        ).stdout
+    )
+    origin.run_all()
+    third = origin.add("once-a-user", "userId=u1", "exchangeId=kraken")
+
+    assert second == {"id": first, "queue": "orders", "created": False}
+    assert third != first
+
+
 def test_21_results_are_aggregated_after_both_were_fetched(origin: Origin) -> None:
     origin.toril("flow", "start", "results", "userId=u1", "--id", "r1")
 
@@ -248,6 +303,36 @@ def test_22_a_job_can_be_looked_at(origin: Origin) -> None:
     for line in ("state         failed", "attempts      1", "error         the key is wrong"):
         assert line in text
     assert 'data          {"answer": "key"}' in text
+
+
+def test_23_failed_jobs_are_retried_old_ones_cleaned_queues_paused(origin: Origin) -> None:
+    failed = [origin.add("call-exchange", "answer=key") for _ in range(2)]
+    origin.run_all()
+
+    retried = origin.toril("job", "retry", "prices", "--all").stdout
+    states = [origin.show(job)["state"] for job in failed]
+    origin.run_all()
+    young = origin.toril("queue", "clean", "prices", "--older-than", "24h", "--yes").stdout
+    old = origin.toril("queue", "clean", "prices", "--yes").stdout
+    origin.toril("queue", "pause", "prices")
+    paused = origin.counts("prices")["paused"]
+    origin.toril("queue", "resume", "prices")
+
+    assert (retried, states) == ("retried 2 jobs of prices\n", ["waiting", "waiting"])
+    assert (young, old) == ("removed 0 jobs of prices\n", "removed 2 jobs of prices\n")
+    assert (paused, origin.counts("prices")["paused"]) == (True, False)
+
+
+def test_24_jobs_time_out_and_are_safe_to_run_twice(origin: Origin) -> None:
+    slow, charge = origin.add("slow"), origin.add("charge")
+
+    origin.run_all()
+
+    assert origin.show(slow)["error"] == "job timed out after 100ms"
+    shown = origin.show(charge)
+    assert (shown["result"], shown["attempts"]) == ("receipt 1", 2)
+    assert shown["durable_steps"] == {"charge": "receipt 1"}
+    assert origin.notes.count("charged") == 1
 
 
 def pauses(job: JobType, count: int) -> list[int]:

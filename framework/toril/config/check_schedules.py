@@ -37,7 +37,7 @@ def check_schedules(context: Context) -> None:
                 target = find_entry(context, f"{kind}s", schedule, (kind,), schedule.value[kind])
                 if target is not None and schedule.is_sound:
                     check_static_data(context, schedule, ("data",), target)
-                if target is not None and kind == "job":
+                if target is not None and kind == "job" and "foreach" not in schedule.value:
                     warn_where_not_unique(context, schedule, ("job",), target)
                 if target is not None and kind == "flow":
                     _check_trigger(context, schedule, target)

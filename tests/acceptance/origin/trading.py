@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from toril import Job, RateLimited, hookimpl, processor
+from toril import Job, RateLimited, hookimpl, processor, source
 
 ROOT = Path(__file__).parent
 running = 0
@@ -83,9 +83,45 @@ async def call_exchange(job: Job) -> dict[str, int]:
     return {"attempt": job.attempt}
 
 
+@processor("trading.alert")
+async def alert(job: Job) -> None:
+    letter = job.data
+    note(
+        f"alert: {letter['job']} {letter['id']} of {letter['queue']}: {letter['error']['message']}"
+    )
+
+
+@processor("trading.wait")
+async def wait(job: Job) -> None:
+    await asyncio.sleep(60)
+
+
+@processor("trading.charge")
+async def charge(job: Job) -> str:
+    """Fails after the charge, which must not be made twice."""
+    receipt: str = await job.step("charge", lambda: note("charged") or "receipt 1")
+    if job.attempt == 1:
+        raise NetworkError("after the charge")
+    return receipt
+
+
+@source("trading.users_with_exchange")
+def users_with_exchange() -> list[dict[str, Any]]:
+    return [
+        {"id": "ada", "exchange": "kraken", "premium": True},
+        {"id": "bob", "exchange": "gemini", "premium": False},
+    ]
+
+
 @hookimpl
 def toril_processors() -> list[object]:
-    return [sync, bulk_sync, fetch, aggregate, update_all, cleanup, remind, call_exchange]
+    own = [sync, bulk_sync, fetch, aggregate, update_all, cleanup, remind, call_exchange]
+    return [*own, alert, wait, charge]
+
+
+@hookimpl
+def toril_sources() -> list[object]:
+    return [users_with_exchange]
 
 
 @hookimpl
