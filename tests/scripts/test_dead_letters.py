@@ -48,8 +48,8 @@ def replay(**more):
     return lambda keys: replay_letters(keys.of("dead"), [letter_in(keys, **more)], now_ms=NOW + 5)
 
 
-def purge(keys):
-    return purge_letters(keys.of("dead"), [letter_in(keys)])
+def purge(keys, **more):
+    return purge_letters(keys.of("dead"), [letter_in(keys)], **more)
 
 
 def unreadable():
@@ -149,6 +149,18 @@ TABLE = {
         "reply": [0],
         "after": {"failed": {"a": NOW + 1}, "P:dead:L": None, "P:dead:wait": None},
         "events": [],
+    },
+    "a letter is found by its place though older ones were claimed meanwhile": {
+        "before": [add, claim, fail(), ("LPUSH", "P:dead:wait", "newer")],
+        "call": lambda keys: purge(keys, skip=7),
+        "reply": [0],
+        "after": {"failed": {"a": NOW + 1}, "P:dead:L": None, "P:dead:wait": ["newer"]},
+    },
+    "a letter is found though it is not where it is said to be": {
+        "before": [add, claim, fail(), ("LPUSH", "P:dead:wait", *"123")],
+        "call": lambda keys: purge(keys, skip=900),
+        "reply": [0],
+        "after": {"failed": {"a": NOW + 1}, "P:dead:L": None, "P:dead:wait": [*"321"]},
     },
     "a job that is no letter is not purged": {
         "before": [add, claim, fail(), ("HDEL", "P:dead:L", "t:dl")],

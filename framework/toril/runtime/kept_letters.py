@@ -6,6 +6,7 @@ each call how many were moved.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -24,7 +25,7 @@ from toril.runtime.calls.dead_letters import (
     read_letter,
 )
 from toril.runtime.calls.jobs import FoundJob, find_jobs, read_jobs
-from toril.runtime.calls.queues import Counts, read_counts
+from toril.runtime.calls.queues import read_counts
 from toril.runtime.keys import QueueKeys
 from toril.runtime.progress import Progress, tell
 from toril.runtime.states import JobState
@@ -47,8 +48,6 @@ _MOVABLE = (
     JobState.COMPLETED,
 )
 _STATES = (*_MOVABLE, JobState.ACTIVE, JobState.WAITING_CHILDREN)
-#: Places in a list that one call may search, about five milliseconds of the server's time.
-_SEARCHED = 500_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,7 +126,8 @@ def move_some(queues: Sequence[QueueKeys], ids: Sequence[str], move: Move) -> St
     moved, stay = 0, []
     for keys in queues:
         mine = [letter for letter in letters if letter.queue == keys.queue]
-        for batch in _cut(mine, BATCH):
+        for start in range(0, len(mine), BATCH):
+            batch = mine[start : start + BATCH]
             codes: list[int] = yield move(keys, batch)
             moved += codes.count(MOVED)
             stay += [(one, REFUSALS[c]) for one, c in zip(batch, codes, strict=True) if c < -1]
@@ -145,34 +145,12 @@ def move_all(
     on_progress: Progress | None = None,
 ) -> Steps[MovedLetters]:
     """Moves the letters that are there when it begins with a state, the oldest first."""
-    moved, refused = 0, dict.fromkeys(REFUSALS.values(), 0)
+    codes: Counter[int] = Counter()
     for keys in queues:
         for state in _MOVABLE:
-            passed, ahead = 0, count_state((yield read_counts(keys)), state)
-            while ahead > 0:
-                size = min(BATCH, ahead)
-                page: list[FoundJob] = yield find_jobs(
-                    keys, [state], first=passed, count=size, newest_first=False
-                )
-                letters = [letter for letter in _read_letters(page) if wanted.fits(letter)]
-                gone = 0
-                # The server looks for a waiting one from the oldest on, past all that stay.
-                for batch in _cut(letters, max(1, min(BATCH, _SEARCHED // (passed + 1)))):
-                    codes: list[int] = yield move(keys, batch)
-                    gone += codes.count(MOVED) + codes.count(LETTER_MISSING)
-                    moved += codes.count(MOVED)
-                    for code, reason in REFUSALS.items():
-                        refused[reason] += codes.count(code)
-                    tell(on_progress, moved)
-                passed += len(page) - gone
-                ahead = 0 if len(page) < size else ahead - size
-    return MovedLetters(moved, {reason: count for reason, count in refused.items() if count})
-
-
-def count_state(counts: Counts, state: JobState) -> int:
-    """Gives how many jobs are in a state."""
-    number: int = getattr(counts, state.value.replace("-", "_"))
-    return number
+            yield from _move_state(keys, state, wanted, move, codes, on_progress)
+    refused = {reason: codes[code] for code, reason in REFUSALS.items() if codes[code]}
+    return MovedLetters(codes[MOVED], refused)
 
 
 def _list_state(
@@ -189,13 +167,34 @@ def _list_state(
     return found[:limit]
 
 
+def _move_state(
+    keys: QueueKeys,
+    state: JobState,
+    wanted: LetterFilter,
+    move: Move,
+    codes: Counter[int],
+    on_progress: Progress | None,
+) -> Steps[None]:
+    """Moves letters of one state, and counts what became of them in `codes`."""
+    passed, ahead = 0, getattr((yield read_counts(keys)), state.value)
+    while ahead > 0:
+        size = min(BATCH, ahead)
+        page: list[FoundJob] = yield find_jobs(
+            keys, [state], first=passed, count=size, newest_first=False
+        )
+        passed += len(page)
+        letters = [letter for letter in _read_letters(page) if wanted.fits(letter)]
+        if letters:
+            skip = passed - len(page) if state is JobState.WAITING else None
+            became: Counter[int] = Counter((yield move(keys, letters, skip=skip)))
+            passed -= became[MOVED] + became[LETTER_MISSING]
+            codes.update(became)
+            tell(on_progress, codes[MOVED])
+        ahead = 0 if len(page) < size else ahead - size
+
+
 def _read_letters(jobs: Sequence[FoundJob | None]) -> Iterator[DeadLetter]:
     for found in jobs:
         letter = None if found is None else read_letter(found)
         if letter is not None:
             yield letter
-
-
-def _cut(letters: Sequence[DeadLetter], size: int) -> Iterator[Sequence[DeadLetter]]:
-    for start in range(0, len(letters), size):
-        yield letters[start : start + size]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from toril.declarations.instants import format_instant
 from toril.errors import InvalidData
@@ -95,23 +95,37 @@ def read_letter(found: FoundJob) -> DeadLetter | None:
 
 
 def replay_letters(
-    keys: QueueKeys, letters: Sequence[DeadLetter], *, now_ms: int
+    keys: QueueKeys, letters: Sequence[DeadLetter], *, skip: int | None = None, now_ms: int
 ) -> Call[list[int]]:
-    """Sends letters of one queue back; gives what became of each, MOVED or why it stays."""
+    """Sends letters of one queue back; gives what became of each, MOVED or why it stays.
+
+    `skip`: how many older ones wait, if these were read behind them. They are found faster so.
+    """
     queues = list(dict.fromkeys(letter.from_queue for letter in letters))
     numbers = {queue: number for number, queue in enumerate(queues, 2)}
     packed = [_pack(letter, numbers[letter.from_queue]) for letter in letters]
     bases = (keys.base, *(keys.of(queue).base for queue in queues))
-    return Call("replay_letters", bases, (now_ms, pack(packed)), _read_codes)
+    return Call("replay_letters", bases, (now_ms, _or_unknown(skip), pack(packed)), _read_codes)
 
 
-def purge_letters(keys: QueueKeys, letters: Sequence[DeadLetter]) -> Call[list[int]]:
-    """Removes letters of one queue; gives what became of each, MOVED or why it stays."""
-    return Call("purge_letters", (keys.base,), tuple(one.id for one in letters), _read_codes)
+def purge_letters(
+    keys: QueueKeys, letters: Sequence[DeadLetter], *, skip: int | None = None
+) -> Call[list[int]]:
+    """Removes letters of one queue; gives what became of each, as `replay_letters` does."""
+    args = (_or_unknown(skip), pack([letter.id for letter in letters]))
+    return Call("purge_letters", (keys.base,), args, _read_codes)
 
 
-#: Makes the call that moves some letters of a queue.
-Move = Callable[[QueueKeys, Sequence[DeadLetter]], Call[list[int]]]
+class Move(Protocol):
+    """Makes the call that moves some letters of a queue."""
+
+    def __call__(
+        self, keys: QueueKeys, letters: Sequence[DeadLetter], *, skip: int | None = None
+    ) -> Call[list[int]]: ...
+
+
+def _or_unknown(skip: int | None) -> int:
+    return -1 if skip is None else skip
 
 
 def _read_codes(reply: list[int]) -> list[int]:

@@ -7,7 +7,8 @@
   KEYS[n] base           of each queue that jobs go back to; every other key is built from a base, or
                          from a parent's key
   ARGV[1] now_ms
-  ARGV[2] letters        msgpack, a list of {its id, its queue's number in KEYS, id, name, data or
+  ARGV[2] skip           how many waiting letters are older than these, as far as is known; else -1
+  ARGV[3] letters        msgpack, a list of {its id, its queue's number in KEYS, id, name, data or
                          false, opts, priority, fields}; fields: a flat list of the job's others
   Returns a code for each letter: 0 sent back; -1 there is none; -3 it is being handled; -7 its job is
           there and has not failed; -8 its data is not known; -9 a child of its job comes first
@@ -20,8 +21,8 @@
 --- include lib/retry_finished
 
 local q = queue_at(KEYS[1])
-local now_ms = tonumber(ARGV[1])
-local letters = cmsgpack.unpack(ARGV[2])
+local now_ms, skip = tonumber(ARGV[1]), tonumber(ARGV[2])
+local letters = cmsgpack.unpack(ARGV[3])
 
 local function retry(origin, id)
   if not redis.call('ZSCORE', origin.failed, id) then
@@ -64,12 +65,15 @@ local function replay(letter)
       timestamp = now_ms, delay = 0, lifo = opts_of(letter[6]).lifo == true, more = letter[8],
     })
   end
-  remove_one(q, letter_id)
   return 0
 end
 
-local codes = {}
+local codes, gone = {}, {}
 for n, letter in ipairs(letters) do
   codes[n] = replay(letter)
+  if codes[n] == 0 then
+    gone[#gone + 1] = letter[1]
+  end
 end
+remove_letters(q, gone, skip)
 return codes
