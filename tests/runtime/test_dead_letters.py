@@ -153,7 +153,7 @@ async def test_the_field_of_a_letter_has_what_sending_it_back_takes(rig, letters
         "id": job_id,
         "name": "sync",
         "priority": 3,
-        "fields": {},
+        "fields": {"ats": "1"},
     }
     assert (opts["attempts"], opts["backoff"]) == (1, {"type": "x", "delay": 5})
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
 from toril.declarations.dead_letter import DeadLetterRule
+from toril.declarations.flow import Flow, Step
 from toril.declarations.job_type import Keep, KeepRule, Retry
 from toril.errors import JobNotFound, WrongState
 from toril.runtime.states import JobState
@@ -99,6 +101,7 @@ async def test_a_job_that_was_not_kept_is_added_as_it_was(rig, exchange, make_cl
     job = await rig.stored(job_id)
     assert job.data_json == data
     assert (job.name, job.priority, job.opts) == ("sync", 3, before.opts)
+    assert job.attempts_started == 1
     assert await rig.state(job_id) == "prioritized"
 
 
@@ -320,3 +323,69 @@ async def test_an_expired_job_has_its_time_again(rig, exchange, make_client):
 
     rig.start("orders")
     await rig.reaches(job_id, "completed")
+
+
+@pytest.mark.parametrize("keep", [Keep(), NOT_KEPT])
+async def test_a_flow_goes_on_with_a_step_that_is_sent_back(rig, exchange, make_client, keep):
+    async def load(job):
+        return {"rows": 3}
+
+    async def total(job):
+        return job.data["rows"] + job.results["middle"]
+
+    async def middle(job):
+        await exchange.sync(job)
+        return job.data["rows"] * 2
+
+    rig.job(load, "load")
+    rig.job(middle, "middle", dead_letter=RULE, keep=keep)
+    rig.job(total, "total", dead_letter=RULE)
+    rows = {"rows": "${{ needs.load.result.rows }}"}
+    steps = [
+        Step(name="load", job="load"),
+        Step(name="middle", job="middle", needs=("load",), data=rows),
+        Step(name="total", job="total", needs=("load", "middle"), data=rows),
+    ]
+    flow = Flow(name="daily", steps={step.name: step for step in steps})
+    rig.pipeline = replace(rig.pipeline, flows={"daily": flow})
+    worker = rig.start("orders")
+    client = make_client()
+    await client.start_flow("daily", run_id="r1")
+    await arrives(rig, "orders.r1.total.1")
+    await worker.stop(1)
+    exchange.error = None
+
+    letters = await client.dead_letters().list()
+    moved = await client.dead_letters().replay_all()
+
+    assert {one.name: (one.error_type, one.data) for one in letters}["middle"] == (
+        "ConnectionError",
+        {"rows": 3},
+    )
+    assert moved.moved == 2
+    rig.start("orders")
+    job = await rig.reaches("r1.total", "completed")
+    assert job.returnvalue == 9
+
+
+async def test_a_cancelled_job_that_is_sent_back_is_not_cancelled_again(rig, exchange, make_client):
+    exchange.error = None
+    rig.job(exchange.sync, dead_letter=RULE, keep=NOT_KEPT)
+    job_id = await rig.add()
+    client = make_client()
+    await client.job("orders", job_id).cancel()
+    [letter] = await client.dead_letters(error="Cancelled").list()
+
+    await client.dead_letters().replay(letter.id)
+
+    rig.start("orders")
+    await rig.reaches(job_id, "completed")
+    assert letter.attempts == 0
+
+
+async def test_a_job_of_a_queue_that_is_not_declared_leaves_no_letter(rig, make_client):
+    job_id = await rig.add(queue="unknown")
+
+    await make_client().job("unknown", job_id).cancel()
+
+    assert await rig.state(job_id, "unknown") == "failed"

@@ -20,13 +20,14 @@ from toril.declarations.job_type import JobType
 from toril.declarations.pipeline import Pipeline
 from toril.errors import ExpressionError, InvalidData
 from toril.runtime.codec import MAX_ID_BYTES, decode_json, encode_json
-from toril.runtime.job import StoredJob
+from toril.runtime.job import ClaimedJob, StoredJob
 from toril.runtime.job_options import build_opts
 from toril.runtime.outcomes import Failed, Letter, Settlement
-from toril.runtime.own_fields import OWNER, WAITED_IN_VAIN
+from toril.runtime.own_fields import CANCELLED, OWNER, WAITED_IN_VAIN
 
-_LINKS = frozenset({b"parentKey", b"parent", b"rjk"})
-_OF_ONE_START = frozenset({OWNER.encode(), WAITED_IN_VAIN.encode()})
+#: Fields that come back with a job, beside Toril's own: `ats`, the fence, only grows.
+_LINKS = frozenset({b"parentKey", b"parent", b"rjk", b"ats"})
+_OF_ONE_START = frozenset(name.encode() for name in (OWNER, WAITED_IN_VAIN, CANCELLED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,8 @@ class DeadLetters:
         if job_type is not None and job_type.queue == queue:
             rule = job_type.dead_letter
         else:
-            rule = self._pipeline.queues[queue].dead_letter
+            declared = self._pipeline.queues.get(queue)
+            rule = None if declared is None else declared.dead_letter
         if rule is None:
             return None
         when = None if rule.when is None else parse_template(rule.when, WHEN_VARIABLES)
@@ -93,7 +95,7 @@ def _is_wanted(writer: _Writer, job: StoredJob, outcome: Failed) -> bool:
             "id": job.id,
             "name": job.name,
             "queue": job.queue,
-            "attempts": job.attempts_made + 1,
+            "attempts": _count_attempts(job),
         },
         "data": _read_data(job),
     }
@@ -107,7 +109,7 @@ def _write(writer: _Writer, job: StoredJob, outcome: Failed, now_ms: int) -> Let
     source = {"queue": job.queue, "job": job.name, "id": job.id}
     failure = {
         "error": {"type": outcome.error_type, "message": outcome.reason},
-        "attempts": job.attempts_made + 1,
+        "attempts": _count_attempts(job),
         "failed_at": format_instant(now_ms),
     }
     data = _join(encode_json(source), b'"data":' + _data_json(job), encode_json(failure))
@@ -124,6 +126,11 @@ def _write(writer: _Writer, job: StoredJob, outcome: Failed, now_ms: int) -> Let
         priority=writer.priority,
         origin=_join(encode_json(origin), b'"opts":' + opts),
     )
+
+
+def _count_attempts(job: StoredJob) -> int:
+    """One that was cancelled as it waited had no attempt more."""
+    return job.attempts_made + isinstance(job, ClaimedJob)
 
 
 def _join(first: bytes, *parts: bytes) -> bytes:
