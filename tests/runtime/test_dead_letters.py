@@ -10,6 +10,7 @@ import pytest
 from toril.declarations.dead_letter import DeadLetterRule
 from toril.declarations.job_type import Keep, KeepRule, Retry
 from toril.errors import Unrecoverable
+from toril.runtime import packing
 from toril.runtime.calls.jobs import list_jobs
 from toril.runtime.states import JobState
 
@@ -195,6 +196,23 @@ async def test_toril_dead_letter_added_is_told(rig, letters):
         }
     ]
     assert rig.said("dead_letter_added")[0]["letter_queue"] == "letters"
+
+
+async def test_large_letters_travel_in_several_calls(rig, letters, monkeypatch):
+    async def sync(job):
+        await asyncio.sleep(0.05)
+        raise ConnectionError("away")
+
+    rig.queue("orders", concurrency=40)
+    rig.job(sync, dead_letter=RULE)
+    ids = await rig.add_many([{"text": "x" * 1_000_000} for _ in range(40)])
+    monkeypatch.setattr(packing, "MAX_BYTES", 6_000_000)
+    rig.start("orders")
+
+    for job_id in ids:
+        await rig.reaches(job_id, "failed", within_s=10)
+    assert rig.said("job_unsettled") == []
+    assert await rig.redis.llen(rig.keys("letters").wait) == 40
 
 
 def test_a_queue_where_letters_only_lie_is_not_worked(rig):

@@ -12,6 +12,7 @@ from toril.declarations.dead_letter import DeadLetterRule
 from toril.declarations.flow import Flow, Step
 from toril.declarations.job_type import Keep, KeepRule, Retry
 from toril.errors import JobNotFound, WrongState
+from toril.runtime import packing
 from toril.runtime.states import JobState
 from toril.trees import Tree
 
@@ -285,6 +286,17 @@ async def test_many_letters_go_in_batches_and_those_not_meant_stay(rig, exchange
     left = await client.dead_letters().list(limit=1000)
     assert {letter.error_type for letter in left} == {"KeyError"}
     assert len(left) == 140
+
+
+async def test_large_letters_are_sent_back_in_several_calls(
+    rig, exchange, make_client, monkeypatch
+):
+    await fail(rig, *({"text": "x" * 1_000_000} for _ in range(9)))
+    monkeypatch.setattr(packing, "MAX_BYTES", 4_500_000)
+
+    moved = await make_client().dead_letters().replay_all()
+
+    assert moved.moved == 9
 
 
 async def test_a_letter_of_a_letter_goes_back_to_where_it_was(rig, exchange, make_client):

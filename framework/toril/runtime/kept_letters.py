@@ -19,6 +19,7 @@ from toril.runtime.calls.dead_letters import (
     JOB_THERE,
     LETTER_HANDLED,
     LETTER_MISSING,
+    MAX_BATCH_BYTES,
     MOVED,
     DeadLetter,
     Move,
@@ -126,8 +127,7 @@ def move_some(queues: Sequence[QueueKeys], ids: Sequence[str], move: Move) -> St
     moved, stay = 0, []
     for keys in queues:
         mine = [letter for letter in letters if letter.queue == keys.queue]
-        for start in range(0, len(mine), BATCH):
-            batch = mine[start : start + BATCH]
+        for batch in _cut(mine):
             codes: list[int] = yield move(keys, batch)
             moved += codes.count(MOVED)
             stay += [(one, REFUSALS[c]) for one, c in zip(batch, codes, strict=True) if c < -1]
@@ -182,14 +182,15 @@ def _move_state(
         page: list[FoundJob] = yield find_jobs(
             keys, [state], first=passed, count=size, newest_first=False
         )
-        passed += len(page)
+        gone = 0
         letters = [letter for letter in _read_letters(page) if wanted.fits(letter)]
-        if letters:
-            skip = passed - len(page) if state is JobState.WAITING else None
-            became: Counter[int] = Counter((yield move(keys, letters, skip=skip)))
-            passed -= became[MOVED] + became[LETTER_MISSING]
+        for batch in _cut(letters):
+            skip = passed if state is JobState.WAITING else None
+            became: Counter[int] = Counter((yield move(keys, batch, skip=skip)))
             codes.update(became)
+            gone += became[MOVED] + became[LETTER_MISSING]
             tell(on_progress, codes[MOVED])
+        passed += len(page) - gone
         ahead = 0 if len(page) < size else ahead - size
 
 
@@ -198,3 +199,15 @@ def _read_letters(jobs: Sequence[FoundJob | None]) -> Iterator[DeadLetter]:
         letter = None if found is None else read_letter(found)
         if letter is not None:
             yield letter
+
+
+def _cut(letters: Sequence[DeadLetter]) -> Iterator[Sequence[DeadLetter]]:
+    """Cuts letters into what one call may carry, each at least one."""
+    start = size = 0
+    for place, letter in enumerate(letters):
+        size += len(letter.job.data_json)
+        if place - start == BATCH or (size > MAX_BATCH_BYTES and place > start):
+            yield letters[start:place]
+            start, size = place, len(letter.job.data_json)
+    if letters[start:]:
+        yield letters[start:]

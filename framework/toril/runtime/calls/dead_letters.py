@@ -21,6 +21,8 @@ from toril.runtime.states import JobState
 
 #: Letters that one call moves, so that it does not keep the server from others for long.
 BATCH = 100
+#: The same for their data; a letter that is larger goes alone.
+MAX_BATCH_BYTES = 4 * 1024 * 1024
 
 #: What becomes of a letter that is to be moved.
 MOVED = 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from toril.clock import Clock
 from toril.declarations.queue import Queue
 from toril.runtime.keys import QueueKeys
-from toril.runtime.outcomes import Completed
+from toril.runtime.outcomes import Completed, Failed, Settlement
 from toril.runtime.worker.alarms import Alarm, Alarms
 from toril.runtime.worker.execution import Execution
 from toril.runtime.worker.plans import Plan
@@ -226,8 +226,14 @@ def _count_fitting(ended: list[Execution]) -> int:
     """Counts how many outcomes from the start one call may carry, at least one."""
     size = 0
     for count, execution in enumerate(ended[:MAX_BATCH]):
-        outcome = execution.outcome
-        size += len(outcome.result) if isinstance(outcome, Completed) else _SMALL_BYTES
+        size += _measure(execution.outcome)
         if size > MAX_BATCH_BYTES and count:
             return count
     return min(len(ended), MAX_BATCH)
+
+
+def _measure(outcome: Settlement | None) -> int:
+    if isinstance(outcome, Completed):
+        return len(outcome.result)
+    letter = outcome.letter if isinstance(outcome, Failed) else None
+    return _SMALL_BYTES if letter is None else _SMALL_BYTES + len(letter.data)
