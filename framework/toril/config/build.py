@@ -56,8 +56,10 @@ def build_queue(
         settings["max_payload"] = parse_size(merged["max_payload"])
     if "metrics" in merged:
         settings["metrics_minutes"] = -(-parse_duration_ms(merged["metrics"]) // 60_000)
-    if "dead_letter" in merged:
-        rule = build_dead_letter(merged["dead_letter"], handlers)
+    # One rule stands for the other, their keys do not mix.
+    said = (values or {}).get("dead_letter", defaults.get("dead_letter", False))
+    if said is not False:
+        rule = build_dead_letter(said, handlers)
         # A default is for the others, not for the queue that it leads to.
         settings["dead_letter"] = rule if rule.queue != name else None
     return Queue(name=name, **settings)

@@ -48,11 +48,11 @@ def check_dead_letters(context: Context) -> None:
 
 
 def _find_all(context: Context) -> Iterator[_Said]:
-    default = context.defaults("queue").get("dead_letter")
-    if default is not None:
+    default = context.defaults("queue").get("dead_letter", False)
+    if default is not False:
         yield _make(context.top, ("defaults", "queue", "dead_letter"), default, ())
     for queue in context.entries.queues.values():
-        if queue.has("dead_letter"):
+        if queue.has("dead_letter") and queue.value["dead_letter"] is not False:
             path = (*queue.path, "dead_letter")
             yield _make(queue.document, path, queue.value["dead_letter"], (queue.name,))
     for job in context.entries.jobs.values():
@@ -69,10 +69,10 @@ def _make(document: Document, path: Path, said: Any, sources: tuple[str, ...]) -
 def _find_leads(context: Context) -> dict[str, set[str]]:
     """Gives to which queues the letters of each queue's jobs go."""
     leads: dict[str, set[str]] = {}
-    default = context.defaults("queue").get("dead_letter")
+    default = context.defaults("queue").get("dead_letter", False)
     for queue in context.entries.queues.values():
         said = queue.value.get("dead_letter") if queue.has("dead_letter") else default
-        target = None if said is None else write_out_dead_letter(said)["queue"]
+        target = None if said is False else write_out_dead_letter(said)["queue"]
         # The queue that a default leads to has none itself.
         if target is not None and (said is not default or target != queue.name):
             leads.setdefault(queue.name, set()).add(target)

@@ -115,7 +115,6 @@ def _write(writer: _Writer, job: StoredJob, outcome: Failed, now_ms: int) -> Let
     data = _join(encode_json(source), b'"data":' + _data_json(job), encode_json(failure))
     origin: dict[str, Any] = {"queue": job.queue, "id": job.id, "name": job.name}
     origin |= {"priority": job.priority, "fields": _read_fields(job)}
-    opts = job.fields.get(b"opts", b"{}")
     letter_id = _choose_id(job)
     return Letter(
         queue=writer.rule.queue,
@@ -124,7 +123,7 @@ def _write(writer: _Writer, job: StoredJob, outcome: Failed, now_ms: int) -> Let
         data=data,
         opts={**writer.opts, "jobId": letter_id},
         priority=writer.priority,
-        origin=_join(encode_json(origin), b'"opts":' + opts),
+        origin=_join(encode_json(origin), b'"opts":' + _opts_json(job)),
     )
 
 
@@ -163,6 +162,14 @@ def _data_json(job: StoredJob) -> bytes:
     except InvalidData:
         return encode_json(job.data_json.decode("utf-8", "replace"))
     return job.data_json
+
+
+def _opts_json(job: StoredJob) -> bytes:
+    try:
+        _ = job.opts
+    except InvalidData:
+        return b"{}"
+    return job.fields.get(b"opts", b"{}")
 
 
 def _read_data(job: StoredJob) -> Any:

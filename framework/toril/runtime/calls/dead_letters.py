@@ -174,7 +174,7 @@ def _cut_member(raw: bytes, name: str) -> bytes | None:
             if key == name:
                 return raw[start:at]
             at = text.index(",", at) + 1
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
