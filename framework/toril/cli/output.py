@@ -64,8 +64,12 @@ def columns_of(stream: TextIO) -> int | None:
 
 
 def print_json(value: Any) -> None:
-    """Prints an answer for programs: indented JSON, text as it is in UTF-8."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    """Prints an answer for programs: indented JSON, text as it is in UTF-8.
+
+    Half a surrogate pair, which Node can store and UTF-8 cannot hold, stays escaped.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    click.echo(text.encode("utf-8", "backslashreplace").decode())
 
 
 def print_table(

@@ -111,8 +111,8 @@ def find_letters(queues: Sequence[QueueKeys], ids: Sequence[str]) -> Steps[list[
         found |= {letter.id: letter for letter in _read_letters(jobs)}
     for letter_id in ids:
         if letter_id not in found:
-            names = ", ".join(repr(keys.queue) for keys in queues)
-            where = f"queue {names}" if len(queues) == 1 else f"any of the queues {names}"
+            is_one = len(queues) == 1
+            where = f"queue {queues[0].queue!r}" if is_one else "any queue that dead letters go to"
             raise JobNotFound(f"no dead letter {letter_id!r} in {where}")
     return [found[letter_id] for letter_id in dict.fromkeys(ids)]
 

@@ -129,8 +129,13 @@ def test_wrong_words_are_told(dead: Any, words: list[str], sentence: str) -> Non
 
 def test_where_no_queue_has_letters_one_is_to_be_named(shop: Any) -> None:
     refused = shop.toril("dead", "list")
+    missing = shop.toril("dead", "replay", "x")
 
     assert (refused.exit_code, refused.stderr) == (
         2,
         "error: no queue has a dead_letter; name the queue whose letters are meant\n",
+    )
+    assert (missing.exit_code, missing.stderr) == (
+        1,
+        "error: no dead letter 'x' in any queue that dead letters go to\n",
     )

@@ -68,6 +68,16 @@ def test_json_is_utf_8_and_strict(capsys: pytest.CaptureFixture[str]) -> None:
         print_json(float("nan"))
 
 
+def test_json_keeps_half_a_surrogate_pair_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    value = {"name": "ü\ud800"}
+
+    print_json(value)
+
+    out = capsys.readouterr().out
+    assert out == '{\n  "name": "ü\\ud800"\n}\n'
+    assert json.loads(out) == value
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
