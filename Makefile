@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PLUGINS := $(wildcard plugins/*/pyproject.toml)
 CODE := framework tests examples pipelines plugins benchmarks .ci
 
 .DEFAULT_GOAL := help
@@ -37,7 +38,8 @@ imports: venv ## Check that layers import only what is below them
 lock: venv ## Renew requirements.txt from pyproject.toml (UPGRADE=--upgrade for newer versions)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --custom-compile-command 'make lock' $(UPGRADE) \
-		--extra dev --extra fast --output-file requirements.txt pyproject.toml
+		--extra dev --extra fast --no-emit-package toril --output-file requirements.txt \
+		pyproject.toml $(PLUGINS)
 
 docs: venv ## Write docs/language.md from the schemas
 	$(BIN)/python .ci/write_language.py
@@ -73,8 +75,8 @@ $(VENV)/.requirements-installed: requirements.txt $(VENV)/.python
 	@$(PIP) install --require-hashes --requirement requirements.txt
 	@touch $@
 
-$(VENV)/.toril-installed: pyproject.toml $(VENV)/.requirements-installed
-	@$(PIP) install --no-deps --no-build-isolation --editable .
+$(VENV)/.toril-installed: pyproject.toml $(PLUGINS) $(VENV)/.requirements-installed
+	@$(PIP) install --no-deps --no-build-isolation --editable . $(PLUGINS:%/pyproject.toml=--editable %)
 	@touch $@
 
 # Real BullMQ for tests/wire; without npm those tests say themselves what is missing.

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from toril.adding import Deduplication
     from toril.client import Client
     from toril.declarations.backoff import Backoff
+    from toril.declarations.units import parse_duration_ms, parse_size
     from toril.errors import (
         AddError,
         Cancelled,
@@ -136,6 +137,8 @@ __all__ = [
     "__version__",
     "backoff",
     "hookimpl",
+    "parse_duration_ms",
+    "parse_size",
     "processor",
     "secret_provider",
     "source",
@@ -175,6 +178,8 @@ _HOMES = {
     "Upserted": "toril.runtime.calls.schedules",
     "backoff": "toril.plugins.decorators",
     "hookimpl": "toril.plugins.decorators",
+    "parse_duration_ms": "toril.declarations.units",
+    "parse_size": "toril.declarations.units",
     "processor": "toril.plugins.decorators",
     "secret_provider": "toril.plugins.decorators",
     "source": "toril.plugins.decorators",

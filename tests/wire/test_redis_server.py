@@ -10,13 +10,14 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from tests.conftest import Server, open_server
 from tests.scripts.conftest import check  # noqa: F401
 from tests.scripts.test_add import test_add  # noqa: F401
 from tests.scripts.test_settle_and_claim import test_outcome  # noqa: F401
 from tests.scripts.test_settle_and_claim_claims import test_claim  # noqa: F401
 from tests.wire.test_both_work import test_a_mixed_fleet_runs_each_job_once  # noqa: F401
 from tests.wire.test_toril_adds import test_a_flow_of_both_runs_on_both  # noqa: F401
+
+from tests.conftest import Server, open_server
 
 PROGRAM = "redis-server"
 

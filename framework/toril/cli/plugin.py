@@ -47,14 +47,18 @@ def show(name: str, as_json: bool) -> None:
     shape["params"] = {
         one: manager.processors[one].params_schema for one in names if one in manager.processors
     }
+    taken = manager.settings_of(found.name)
+    shape["config"] = taken[1] if taken is not None else {}
     if as_json:
         print_json(shape)
         return
     width = max(map(len, (*shape, *found.brought)))
     for key, value in shape.items():
-        if key not in ("brought", "params") and value:
+        if key not in ("brought", "params", "config") and value:
             text = ", ".join(value) if isinstance(value, list) else str(value)
             click.echo(f"{key:<{width}}  {make_printable(text)}")
+    if shape["config"]:
+        click.echo(f"{'config':<{width}}  {_list_properties(shape['config'])}")
     for kind, brought in found.brought.items():
         for one in brought:
             click.echo(f"{kind:<{width}}  {one}{_format_params(shape['params'].get(one))}")
@@ -89,11 +93,13 @@ def format_brought(found: Plugin) -> str:
 
 def _format_params(schema: Any) -> str:
     """Writes the names of a processor's parameters, the optional ones in brackets."""
-    if not schema:
-        return ""
+    names = _list_properties(schema) if schema else ""
+    return f"  with {names}" if names else ""
+
+
+def _list_properties(schema: Any) -> str:
     shape = schema
     if "$ref" in schema:
         shape = schema["$defs"][schema["$ref"].rpartition("/")[2]]
     needed = set(shape.get("required", ()))
-    names = [one if one in needed else f"[{one}]" for one in shape.get("properties", {})]
-    return f"  with {' '.join(names)}" if names else ""
+    return " ".join(one if one in needed else f"[{one}]" for one in shape.get("properties", {}))

@@ -36,6 +36,7 @@ def build_plugin_settings(values: Values, root: Path) -> PluginSettings:
     return PluginSettings(
         paths=tuple((root / path).resolve() for path in values.get("paths", ())),
         disable=tuple(values.get("disable", ())),
+        config=values.get("config", {}),
     )
 
 

@@ -33,7 +33,11 @@ def check_parameters(context: Context, job: Entry, processor: Processor) -> None
     path = (*job.path, "with")
     fits = check_params(job.document, path, params, processor.params_schema)
     if fits and not any(secret[: len(path)] == path for secret in job.document.secrets):
-        _check_conversion(job, processor, params)
+        refusal = find_refusal(params, processor.params)
+        if refusal is not None:
+            place, reason = refusal
+            message = f"processor {processor.name!r} cannot take the parameters: {reason}"
+            job.add("T219", ("with", *place), message)
 
 
 def _declared_names(processor: Processor) -> set[str]:
@@ -43,24 +47,22 @@ def _declared_names(processor: Processor) -> set[str]:
     return set(target.get("properties", {}))
 
 
-def _check_conversion(job: Entry, processor: Processor, params: dict[str, Any]) -> None:
-    """Makes the parameters once as the worker will: a type knows more than its schema tells."""
+def find_refusal(values: Mapping[str, Any], type_: type) -> tuple[Path, str] | None:
+    """Makes them once as the worker will, for a type knows more than its schema tells.
+
+    Gives where and why it refuses.
+    """
     try:
-        msgspec.convert(params, type=processor.params)
+        msgspec.convert(values, type=type_)
     except msgspec.ValidationError as error:
         text = str(error)
         found = _PLACE.search(text)
-        place = _read_place(found["place"]) if found else ()
-        _report(job, processor, place, text[: found.start()] if found else text)
+        return (_read_place(found["place"]), text[: found.start()]) if found else ((), text)
     # A `__post_init__` is a plugin's code and may raise anything.
     except Exception as error:  # noqa: BLE001
-        _report(job, processor, (), f"{type(error).__name__}: {error}")
+        return (), f"{type(error).__name__}: {error}"
+    return None
 
 
 def _read_place(text: str) -> Path:
     return tuple(name or int(index) for name, index in _STEP.findall(text))
-
-
-def _report(job: Entry, processor: Processor, place: Path, reason: str) -> None:
-    message = f"processor {processor.name!r} cannot take the parameters: {reason}"
-    job.add("T219", ("with", *place), message)

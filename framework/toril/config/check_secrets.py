@@ -19,14 +19,16 @@ def check_secrets(context: Context, documents: list[Document]) -> None:
                 continue
             if not _is_resolved(path):
                 message = "a secret cannot be used here: it would not be resolved"
-                hint = "secrets work in `with:` and in `redis.url`"
+                hint = "secrets work in `with:`, `plugins.config` and `redis.url`"
                 document.add("T406", path, message, hint=hint)
             else:
                 _check_reference(context, document, path)
 
 
 def _is_resolved(path: Path) -> bool:
-    return path == ("redis", "url") or (len(path) > 3 and path[0] == "jobs" and path[2] == "with")
+    if len(path) > 3 and (path[:2] == ("plugins", "config") or path[::2][:2] == ("jobs", "with")):
+        return True
+    return path == ("redis", "url")
 
 
 def _check_reference(context: Context, document: Document, path: Path) -> None:

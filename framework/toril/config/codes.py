@@ -68,6 +68,7 @@ CODES: dict[str, Code] = {
     "T220": _error("Several jobs could handle the dead letters; one has to be named."),
     "T221": _error("Dead letters would come back to the queue they come from."),
     "T222": _error("No plugin supplies a source of that name."),
+    "T223": _error("No plugin of that name takes settings."),
     "T301": _error("The cron expression cannot be read."),
     "T302": _error("The time zone is not known."),
     "T303": _error("The instant cannot be read."),

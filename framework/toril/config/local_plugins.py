@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from toril.config.build import build_plugin_settings
+from toril.config.check_plugin_config import check_plugin_config
 from toril.config.document import Document
 from toril.config.suggestions import suggest
 from toril.plugins.manager import PluginManager
@@ -25,6 +26,7 @@ def load_plugins(top: Document, root: Path) -> PluginManager | None:
     manager = PluginManager.load(settings)
     _warn_of_failed(top, manager, settings.paths)
     _warn_of_typos(top, manager, settings.disable)
+    check_plugin_config(top, manager, values.get("config", {}))
     return manager
 
 

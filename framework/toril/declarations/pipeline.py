@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from toril.declarations.dead_letter import UNHANDLED, DeadLetterRule
 from toril.declarations.flow import Flow
@@ -34,6 +34,8 @@ class PluginSettings:
     #: Local plugin files, absolute, inside the configuration root.
     paths: tuple[Path, ...] = ()
     disable: tuple[str, ...] = ()
+    #: Settings of plugins by their names; secrets are references still.
+    config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

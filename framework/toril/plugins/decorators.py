@@ -20,18 +20,25 @@ NO_PARAMS_SCHEMA: Mapping[str, Any] = {"type": "object", "additionalProperties":
 
 
 def processor(
-    name: str, *, params: type | None = None
+    name: str, *, params: type | None = None, settings: type | None = None
 ) -> Callable[[Callable[..., Any]], Processor]:
-    """Makes a processor of a function `(job)` or, with `params`, `(job, params)`.
+    """Makes a processor of a function `(job)`, `(job, params)` or `(job, params, settings)`.
 
-    `params` is a msgspec.Struct or dataclass; its JSON Schema checks `with:` at load time. Raises
-    TypeError when no schema can be derived from it.
+    Both are a msgspec.Struct or dataclass each; their JSON Schemas check `with:` and the plugin's
+    part of `plugins.config` at load time. Raises TypeError when no schema can be derived.
     """
     _check_name("processor", name)
     schema = _derive_schema(params) if params is not None else NO_PARAMS_SCHEMA
 
     def mark(function: Callable[..., Any]) -> Processor:
-        return Processor(name=name, function=function, params=params, params_schema=schema)
+        return Processor(
+            name=name,
+            function=function,
+            params=params,
+            params_schema=schema,
+            settings=settings,
+            settings_schema=_derive_schema(settings) if settings is not None else {},
+        )
 
     return mark
 

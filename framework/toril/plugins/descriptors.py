@@ -14,7 +14,7 @@ from toril.declarations.backoff import Backoff
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Processor:
-    """The code of a job type: `function(job)` or `function(job, params)`."""
+    """The code of a job type: `function(job)`, and after it `params` and `settings` if declared."""
 
     name: str
     function: Callable[..., Any]
@@ -22,6 +22,12 @@ class Processor:
     params: type | None = None
     #: JSON Schema of `with:`, derived from `params`; `@processor` refuses unknown keys by it.
     params_schema: Mapping[str, Any] = field(default_factory=dict)
+    #: A class as `params` that the plugin's own part of `plugins.config` is converted to, or None.
+    settings: type | None = None
+    #: JSON Schema of that part.
+    settings_schema: Mapping[str, Any] = field(default_factory=dict)
+    #: What `plugins.config` says; the manager fills it in.
+    config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_async(self) -> bool:

@@ -54,7 +54,8 @@ class HookCall:
 class PluginManager:
     """All plugins of one configuration."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: Mapping[str, Mapping[str, Any]] = MappingProxyType({})) -> None:
+        self._config = config
         self._pluggy = pluggy.PluginManager("toril")
         self._pluggy.add_hookspecs(HookSpecs)
         self._plugins: list[Plugin] = []
@@ -72,7 +73,7 @@ class PluginManager:
         A plugin that cannot be used is recorded with its reason and stops nothing.
         """
         settings = settings or PluginSettings()
-        manager = cls()
+        manager = cls(settings.config)
         prepare_folders(settings.paths)
         disabled = {_normal(name) for name in settings.disable}
         for candidate in (*find_installed(), *find_files(settings.paths), *_given(extra or {})):
@@ -128,6 +129,18 @@ class PluginManager:
         if len(bringers) != 1:
             raise PluginError(self.explain_missing(kind, name) or f"no {kind} {name!r}")
         return bringers[0][0]
+
+    def settings_of(self, plugin: str) -> tuple[type, Mapping[str, Any]] | None:
+        """Gives the class and the JSON Schema of a plugin's settings, or None: it takes none."""
+        for bringers in self._brought.values():
+            for owner, descriptor in bringers:
+                if (
+                    owner.name == plugin
+                    and isinstance(descriptor, Processor)
+                    and descriptor.settings is not None
+                ):
+                    return descriptor.settings, descriptor.settings_schema
+        return None
 
     def explain_missing(self, kind: str, name: str) -> str | None:
         """Says why a name is not there: a clash, or plugins that could not be loaded."""
@@ -192,11 +205,23 @@ class PluginManager:
                 if hook in REGISTRATIONS
                 for call in self.hook_calls(hook)
                 if call.plugin == name
-                for descriptor in check_descriptors(hook, call.function())
+                for descriptor in self._configure(name, check_descriptors(hook, call.function()))
             ]
         except BaseException:
             self._pluggy.unregister(name=name)
             raise
+
+    def _configure(self, plugin: str, brought: list[Descriptor]) -> list[Descriptor]:
+        """Gives processors what `plugins.config` says to their plugin, by its one class."""
+        takers = {d.settings for d in brought if isinstance(d, Processor) and d.settings}
+        if len(takers) > 1:
+            names = ", ".join(sorted(taker.__name__ for taker in takers))
+            raise Incompatible(f"its processors take settings of several classes: {names}")
+        config = self._config.get(plugin, {})
+        return [
+            replace(d, config=config) if isinstance(d, Processor) and d.settings else d
+            for d in brought
+        ]
 
     def _keep(
         self, candidate: Candidate, hooks: tuple[str, ...], brought: list[tuple[str, Descriptor]]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -113,7 +114,8 @@ def test_an_incompatible_plugin_is_not_used_at_all(make_plugin: Make):
         "toril_backoffs: expected BackoffType, got str 'not a descriptor'; mark it with @backoff"
     )
     assert "shop.greet" not in manager.processors
-    assert manager.hook_calls("toril_processors") == ()
+    calls = manager.hook_calls("toril_processors")
+    assert "shop" not in [call.plugin for call in calls]
 
 
 def test_a_disabled_plugin_is_listed_and_not_imported(load_files: Any):
@@ -150,7 +152,7 @@ def test_a_clash_names_both_owners_and_gives_the_name_to_neither(make_plugin: Ma
 def test_a_second_plugin_of_the_same_name_is_refused(load_files: Any, make_plugin: Make):
     manager = PluginManager.load(extra={"core": make_plugin()})
 
-    _, second = manager.plugins
+    second = manager.plugins[-1]
 
     assert second.state is PluginState.FAILED
     assert second.error == "its name is taken by the plugin of 'toril'; rename one of them"
@@ -201,3 +203,46 @@ def test_plugins_with_names_alike_but_for_case_and_dashes_are_one_when_disabled(
     manager = load_files(my_shop=HELLO, disable=("My-Shop",))
 
     assert plugin_named(manager, "my_shop").state is PluginState.DISABLED
+
+
+def test_settings_reach_the_processors_that_take_them(make_plugin: Make):
+    @processor("shop.sync", settings=ShopSettings)
+    def sync(job: Any, settings: ShopSettings) -> None: ...
+
+    plugin = make_plugin(toril_processors=lambda: [greet, sync])
+    settings = PluginSettings(config={"shop": {"page_size": 5}})
+
+    manager = PluginManager.load(settings, extra={"shop": plugin})
+
+    assert manager.processors["shop.sync"].config == {"page_size": 5}
+    assert manager.processors["shop.greet"].config == {}
+    taken = manager.settings_of("shop")
+    assert taken is not None
+    assert taken[0] is ShopSettings
+    assert manager.settings_of("core") is None
+
+
+def test_a_plugin_has_settings_of_one_class(make_plugin: Make):
+    @processor("shop.sync", settings=ShopSettings)
+    def sync(job: Any, settings: ShopSettings) -> None: ...
+
+    @processor("shop.other", settings=OtherSettings)
+    def other(job: Any, settings: OtherSettings) -> None: ...
+
+    plugin = make_plugin(toril_processors=lambda: [sync, other])
+
+    manager = PluginManager.load(extra={"shop": plugin})
+
+    assert plugin_named(manager, "shop").error == (
+        "its processors take settings of several classes: OtherSettings, ShopSettings"
+    )
+
+
+@dataclass
+class ShopSettings:
+    page_size: int = 10
+
+
+@dataclass
+class OtherSettings:
+    page_size: int = 10

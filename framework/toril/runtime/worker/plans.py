@@ -95,16 +95,21 @@ def _build_plan(
 def _bind_parameters(
     job_type: JobType, processor: Processor, resolve_secret: Callable[[str], str]
 ) -> tuple[Any, ...]:
-    if processor.params is None:
-        return ()
-    resolved = _resolve(job_type.params, resolve_secret)
-    try:
-        return (msgspec.convert(resolved, type=processor.params),)
-    except msgspec.ValidationError as error:
-        # The error's text holds no value, so no secret can show.
-        raise PluginError(
-            f"jobs.{job_type.name}.with does not fit processor {processor.name!r}: {error}"
-        ) from None
+    bound: list[Any] = []
+    for type_, values, place in (
+        (processor.params, job_type.params, f"jobs.{job_type.name}.with"),
+        (processor.settings, processor.config, "plugins.config"),
+    ):
+        if type_ is None:
+            continue
+        try:
+            bound.append(msgspec.convert(_resolve(values, resolve_secret), type=type_))
+        except msgspec.ValidationError as error:
+            # The error's text holds no value, so no secret can show.
+            raise PluginError(
+                f"{place} does not fit processor {processor.name!r}: {error}"
+            ) from None
+    return tuple(bound)
 
 
 def _resolve(value: Any, resolve_secret: Callable[[str], str]) -> Any:

@@ -27,6 +27,11 @@ class DataclassParams:
     size: int
 
 
+@dataclass
+class Settings:
+    token: str = ""
+
+
 async def fetch(job, params):
     """A coroutine."""
 
@@ -141,3 +146,15 @@ def test_a_job_that_cannot_run_is_explained(name, queue, text):
     processors = {"y": Processor(name="y", function=compute)}
 
     assert explain_missing(pipeline, queue, name, processors) == text
+
+
+def test_settings_come_after_the_parameters_with_their_secrets_resolved():
+    one = Processor(
+        name="x", function=fetch, params=Params, settings=Settings, config={"token": "secret://a/b"}
+    )
+    job_type = JobType(name="sync", queue="orders", use="x", params={"url": "u"})
+    pipeline = Pipeline(root=Path("/"), project="p", jobs={"sync": job_type})
+
+    plan = build_plans(pipeline, "orders", {"x": one}, resolve)["sync"]
+
+    assert plan.arguments == (Params(url="u"), Settings(token="SECRET://A/B"))

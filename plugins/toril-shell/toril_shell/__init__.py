@@ -1,0 +1,1 @@
+"""Commands as Toril jobs: the plugin `shell`."""
