@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +258,17 @@ def test_18_the_urgent_comes_first(origin: Origin) -> None:
 
     reminded = [line for line in origin.notes if line.startswith("reminded")]
     assert reminded == ["reminded urgent", "reminded regular", "reminded background"]
+
+
+def test_19_at_most_ten_jobs_a_second_are_started(origin: Origin) -> None:
+    jobs = [origin.add("ask-api", f"who={number}") for number in range(21)]
+
+    origin.run_all()
+
+    starts = sorted(datetime.fromisoformat(origin.show(job)["started_at"]) for job in jobs)
+    gaps = [later - earlier for earlier, later in zip(starts, starts[10:], strict=False)]
+    assert len(gaps) == 11
+    assert min(gaps) >= timedelta(seconds=1)
 
 
 def test_20_an_id_is_added_only_once(origin: Origin) -> None:

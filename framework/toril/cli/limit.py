@@ -8,8 +8,8 @@ from toril.cli.connect import find_queue, open_client
 from toril.cli.options import directory_option, format_option, queue_argument
 from toril.cli.output import print_json
 from toril.declarations.spans import read_span_ms
-from toril.declarations.units import Rate, format_duration, format_rate, parse_rate
-from toril.runtime.calls.limits import MAX_LIMIT, Limits
+from toril.declarations.units import MAX_LIMIT, Rate, format_duration, format_rate, parse_rate
+from toril.runtime.calls.limits import Limits
 from toril.sync_client import SyncClient
 
 #: What lifts a limit.

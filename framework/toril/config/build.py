@@ -21,7 +21,7 @@ from toril.declarations.job_type import JobType, Keep, KeepRule, Retry, Unique
 from toril.declarations.pipeline import PluginSettings, RedisSettings
 from toril.declarations.queue import Queue
 from toril.declarations.schedule import Schedule
-from toril.declarations.units import parse_duration_ms, parse_size
+from toril.declarations.units import parse_duration_ms, parse_rate, parse_size
 
 Values = Mapping[str, Any]
 
@@ -46,7 +46,7 @@ def build_queue(
     """Builds a queue over `defaults.queue`; `handlers` are the jobs of each queue."""
     merged = merge_layers(defaults, values)
     stalled = merged.get("stalled", {})
-    settings: dict[str, Any] = _known(merged, "concurrency", "served_by")
+    settings: dict[str, Any] = _known(merged, "concurrency", "served_by", "max_active")
     if "lock" in merged:
         settings["lock_ms"] = parse_duration_ms(merged["lock"])
     if "every" in stalled:
@@ -57,6 +57,8 @@ def build_queue(
         settings["max_payload"] = parse_size(merged["max_payload"])
     if "metrics" in merged:
         settings["metrics_minutes"] = -(-parse_duration_ms(merged["metrics"]) // 60_000)
+    if "rate_limit" in merged:
+        settings["rate_limit"] = parse_rate(merged["rate_limit"])
     # One rule stands for the other, their keys do not mix.
     said = (values or {}).get("dead_letter", defaults.get("dead_letter", False))
     if said is not False:

@@ -20,7 +20,7 @@ from toril.config.scalars import type_scalar
 from toril.config.schema_files import load_schema
 from toril.config.schema_words import describe_errors
 from toril.declarations.backoff import MAX_DELAY_MS
-from toril.declarations.units import parse_duration_ms, parse_size
+from toril.declarations.units import MAX_LIMIT, parse_duration_ms, parse_rate, parse_size
 
 _MAX_SIZE = 512 * 1024**2
 #: Retyping one variable may uncover another one below it.
@@ -124,9 +124,16 @@ def _check_unit(
         yield ValidationError("more than 0")
 
 
+def _measure_rate(text: str) -> int:
+    """Gives the span of a rate in ms; more starts than can be counted make it too large."""
+    rate = parse_rate(text)
+    return rate.per_ms if rate.count <= MAX_LIMIT else MAX_DELAY_MS + 1
+
+
 _UNITS = {
     "duration": (parse_duration_ms, MAX_DELAY_MS, "3650d"),
     "size": (parse_size, _MAX_SIZE, "512mb"),
+    "rate": (_measure_rate, MAX_DELAY_MS, "2147483648 in at most 3650d"),
 }
 
 

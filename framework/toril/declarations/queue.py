@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from toril.declarations.dead_letter import DeadLetterRule
+from toril.declarations.units import Rate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,5 +28,8 @@ class Queue:
     max_payload: int = 1_048_576
     #: For how many minutes finished jobs are counted, minute by minute; 0: not at all.
     metrics_minutes: int = 0
+    #: Jobs that are active at once, and that start per time, over all workers.
+    max_active: int | None = None
+    rate_limit: Rate | None = None
     #: Where jobs that fail for good leave a copy.
     dead_letter: DeadLetterRule | None = None

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 DURATION_PATTERN = r"^(?=.)([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m(?!s))?([0-9]+s)?([0-9]+ms)?$"
 SIZE_PATTERN = r"^[0-9]+(b|kb|mb|gb)$"
 
+#: A larger number limits nothing; peers' numbers stay exact.
+MAX_LIMIT = 2**31
+
 _DURATION_UNITS_MS = {
     "w": 604_800_000,
     "d": 86_400_000,

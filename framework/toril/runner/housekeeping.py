@@ -9,9 +9,12 @@ from typing import Any
 from toril.clock import Clock
 from toril.declarations.pipeline import Pipeline
 from toril.declarations.queue import Queue
+from toril.declarations.units import format_rate
 from toril.errors import RedisUnavailable
 from toril.runner.link import RedisLink
+from toril.runtime.calls.limits import apply_limits
 from toril.runtime.calls.locks import Swept
+from toril.runtime.keys import QueueKeys
 from toril.runtime.schedules import AppliedSchedule, apply_schedules
 from toril.runtime.worker.stalled import StalledSweep
 
@@ -60,6 +63,24 @@ class Housekeeper:
             group.create_task(sweep.run())
             if self._pipeline.schedules:
                 group.create_task(self._keep_healing())
+
+    async def apply_limits(self) -> None:
+        """Brings the limits of the declared queues to what is declared, where that is new."""
+        queues = list(self._pipeline.queues.values())
+        calls = [
+            apply_limits(
+                QueueKeys(self._pipeline.redis.prefix, queue.name),
+                queue.max_active,
+                queue.rate_limit,
+            )
+            for queue in queues
+        ]
+        changed = await self._link.sender.send_many(calls)
+        for queue, is_changed in zip(queues, changed, strict=True):
+            if is_changed:
+                rate = None if queue.rate_limit is None else format_rate(queue.rate_limit)
+                fields = {"max_active": queue.max_active or "none", "rate": rate or "none"}
+                self._on_event("limits_applied", {"queue": queue.name, **fields})
 
     async def apply_schedules(self) -> None:
         """Brings Redis to what the pipeline declares."""

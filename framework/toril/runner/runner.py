@@ -174,6 +174,7 @@ class Runner:
         names = list(self._pipeline.queues)
         await self.link.sender.send(open_queues(self._pipeline.redis.prefix, names))
         await self._release_abandoned()
+        await self._housekeeper.apply_limits()
         await self._housekeeper.apply_schedules()
         self._applied_ms = self._clock.now_ms()
 

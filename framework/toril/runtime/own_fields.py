@@ -1,6 +1,9 @@
 """What Toril adds to BullMQ's layout: job hash fields `t:*`, keys `PREFIX:QUEUE:meta:t:*`.
 
-BullMQ's tools pass unknown hash fields through; keys under `meta:` survive their clean-up.
+BullMQ's tools pass unknown hash fields through; keys under `meta:` survive their clean-up. The keys
+are `meta:t:starts`, a list of the instants of the last starts under a rate limit, newest first, and
+`meta:t:counted`, how many starts of BullMQ's counter `limiter` were Toril's, both with a TTL; and a
+channel, `meta:t:cancel`, see `QueueKeys.cancel_channel`.
 """
 
 from __future__ import annotations
@@ -33,6 +36,9 @@ FURTHER_PARENTS = "t:n"
 SCHEDULE_OWNER = "t:p"
 #: On a scheduler's record: how much later the jobs of its ticks may be due, in ms.
 SCHEDULE_JITTER = "t:e"
+
+#: In a queue's `meta`: the declared limits that were applied last, `CONCURRENCY|MAX|DURATION`.
+APPLIED_LIMITS = "t:l"
 
 #: Fields that a new job may carry.
 JOB_FIELDS = frozenset({FLOW, RUN, STEP, STEP_DATA, STEP_CONDITION})

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from toril.declarations.backoff import MAX_DELAY_MS
-from toril.declarations.units import Rate
+from toril.declarations.units import MAX_LIMIT, Rate
 from toril.runtime.call import Call
 from toril.runtime.keys import QueueKeys
 
 #: BullMQ's count of starts that stands for a limit set by hand.
 HELD_BY_HAND = 2**53 - 1
-#: Beyond this nothing is limited; peers' numbers stay exact.
-MAX_LIMIT = 2**31
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +57,19 @@ def set_rate(keys: QueueKeys, rate: Rate | None) -> Call[None]:
         count, per_ms = rate.count, rate.per_ms
     args = ("max", count, "duration", per_ms)
     return Call("set_limits", (keys.base,), args, lambda _: None)
+
+
+def apply_limits(keys: QueueKeys, max_active: int | None, rate: Rate | None) -> Call[bool]:
+    """Brings a queue to the limits that are declared; tells whether that changed anything.
+
+    A declaration that was applied before changes nothing, so what was set by hand since stays.
+    """
+    args: tuple[int | str, ...] = (
+        "" if max_active is None else max_active,
+        "" if rate is None else rate.count,
+        "" if rate is None else rate.per_ms,
+    )
+    return Call("apply_limits", (keys.base,), args, bool)
 
 
 def hold(keys: QueueKeys, held_ms: int) -> Call[None]:

@@ -11,8 +11,8 @@
 
 local q = queue_at(KEYS[1])
 
-local was_there = redis.call('DEL', q.limiter)
+local was_there = redis.call('DEL', q.limiter, q.base .. 'meta:t:starts', q.base .. 'meta:t:counted')
 if redis.call('LLEN', q.wait) > 0 or redis.call('ZCARD', q.prioritized) > 0 then
   mark(q)
 end
-return was_there
+return math.min(was_there, 1)

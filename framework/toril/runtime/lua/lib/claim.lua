@@ -27,7 +27,7 @@ end
 -- Claims up to `wanted` jobs; gives them, and for how long a rate limit holds the rest. An id
 -- without a hash is dropped: its job was removed behind our back. So are markers of old versions.
 local function claim(q, wanted, owner, now_ms)
-  local allowed, limit_ms = allowed_starts(q, owner)
+  local allowed, limit_ms = allowed_starts(q, owner, wanted, now_ms)
   if limit_ms > 0 then
     return {}, limit_ms
   end
@@ -57,11 +57,11 @@ local function claim(q, wanted, owner, now_ms)
   end
   if #jobs > 0 then
     redis.call('LPUSH', q.active, unpack(active))
-    count_starts(q, counted)
+    count_starts(q, counted, now_ms)
     add_children_results(q, jobs)
   end
   if #jobs == allowed and #jobs < wanted then
-    limit_ms = math.max(redis.call('PTTL', q.limiter), 0)
+    limit_ms = next_start_ms(q, now_ms)
   end
   return jobs, limit_ms
 end
