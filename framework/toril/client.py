@@ -20,6 +20,7 @@ from toril.adding import (
     list_created,
 )
 from toril.clock import Clock, SystemClock
+from toril.declarations.names import find_named
 from toril.declarations.pipeline import Pipeline
 from toril.declarations.spans import Span, read_timeout_s
 from toril.errors import ClientClosed, RedisUnavailable
@@ -39,7 +40,9 @@ from toril.runtime.event_readers import EventReader
 from toril.runtime.events import FinishWaits
 from toril.runtime.job import NewJob
 from toril.runtime.keys import QueueKeys
+from toril.runtime.schedule_control import pause_schedule, resume_schedule, run_schedule
 from toril.runtime.sender import AsyncSender
+from toril.runtime.steps import walk
 from toril.trees import AddedTree, JobRef, Tree, build_tree
 
 T = TypeVar("T")
@@ -246,6 +249,29 @@ class Client:
     def queue(self, name: str) -> QueueHandle:
         """Gives the handle of a queue, declared or not."""
         return QueueHandle(self, name)
+
+    async def run_schedule(self, name: str) -> JobHandle:
+        """Adds the job of a tick that is now; raises UnknownName. The declared ticks stay."""
+        schedule = find_named("schedule", name, self.pipeline.schedules)
+        job = await walk(run_schedule(self.pipeline, schedule, self.clock), self.send)
+        tell_added(self._observers, [job])
+        return JobHandle(self, job.queue, job.id, created=True)
+
+    async def pause_schedule(self, name: str) -> bool:
+        """Takes a declared schedule's ticks away until it is resumed, whatever is restarted.
+
+        Gives False if it was paused before; raises UnknownName.
+        """
+        schedule = find_named("schedule", name, self.pipeline.schedules)
+        return await walk(pause_schedule(self.pipeline, schedule), self.send)
+
+    async def resume_schedule(self, name: str) -> int | None:
+        """Has a paused schedule tick again; gives its next tick in ms, None if there is none.
+
+        Raises UnknownName, or WrongState if it was not paused.
+        """
+        schedule = find_named("schedule", name, self.pipeline.schedules)
+        return await walk(resume_schedule(self.pipeline, schedule, self.clock), self.send)
 
     def schedules(self, queue: str) -> Schedules:
         """Gives the schedules of a queue, to make, change, read and remove at run time."""

@@ -20,6 +20,7 @@ from toril.adding import (
     list_created,
 )
 from toril.clock import Clock, SystemClock
+from toril.declarations.names import find_named
 from toril.declarations.pipeline import Pipeline
 from toril.declarations.spans import Span, read_timeout_s
 from toril.errors import RedisUnavailable
@@ -43,6 +44,8 @@ from toril.runtime.event_readers import SyncEventReader
 from toril.runtime.events import wait_until_finished_sync
 from toril.runtime.job import NewJob
 from toril.runtime.keys import QueueKeys
+from toril.runtime.schedule_control import pause_schedule, resume_schedule, run_schedule
+from toril.runtime.steps import walk_sync
 from toril.runtime.sync_sender import SyncSender
 from toril.trees import AddedTree, JobRef, Tree, build_tree
 
@@ -209,6 +212,29 @@ class SyncClient:
     def queue(self, name: str) -> SyncQueueHandle:
         """Gives the handle of a queue, declared or not."""
         return SyncQueueHandle(self, name)
+
+    def run_schedule(self, name: str) -> SyncJobHandle:
+        """Adds the job of a tick that is now; raises UnknownName. The declared ticks stay."""
+        schedule = find_named("schedule", name, self.pipeline.schedules)
+        job = walk_sync(run_schedule(self.pipeline, schedule, self.clock), self.send)
+        tell_added(self._observers, [job])
+        return SyncJobHandle(self, job.queue, job.id, created=True)
+
+    def pause_schedule(self, name: str) -> bool:
+        """Takes a declared schedule's ticks away until it is resumed, whatever is restarted.
+
+        Gives False if it was paused before; raises UnknownName.
+        """
+        schedule = find_named("schedule", name, self.pipeline.schedules)
+        return walk_sync(pause_schedule(self.pipeline, schedule), self.send)
+
+    def resume_schedule(self, name: str) -> int | None:
+        """Has a paused schedule tick again; gives its next tick in ms, None if there is none.
+
+        Raises UnknownName, or WrongState if it was not paused.
+        """
+        schedule = find_named("schedule", name, self.pipeline.schedules)
+        return walk_sync(resume_schedule(self.pipeline, schedule, self.clock), self.send)
 
     def schedules(self, queue: str) -> SyncSchedules:
         """Gives the schedules of a queue; see `Client.schedules`."""

@@ -17,7 +17,7 @@ from toril.declarations.pipeline import Pipeline
 from toril.declarations.schedule import Schedule
 from toril.declarations.ticks import merge_ticks
 from toril.declarations.units import format_duration
-from toril.runtime.calls.schedules import ScheduleRecord
+from toril.runtime.calls.schedules import ScheduleRecord, read_paused
 from toril.runtime.calls.schedules import list_schedules as list_records
 from toril.sync_client import SyncClient
 
@@ -40,16 +40,28 @@ def list_schedules(as_json: bool) -> None:
         found = read_all_records(client)
         declared = client.pipeline.schedules
         records = choose_declared(client.pipeline, found)
+        paused = read_paused_names(client)
     ours = {(record.queue, record.id) for record in records.values()}
     others = [record for record in found if (record.queue, record.id) not in ours]
-    shapes = [describe_schedule(one, records.get(name)) for name, one in declared.items()]
+    shapes = [
+        {**describe_schedule(one, records.get(name)), "paused": name in paused}
+        for name, one in declared.items()
+    ]
     shapes += [describe_record(record) for record in others]
     if as_json:
         print_json({"schedules": shapes})
         return
     rhythms = [*map(format_rhythm, declared.values()), *map(format_stored_rhythm, others)]
     rows = [
-        (s["name"], rhythm, s["declared"], s["target"], s["next"], s["last"], s["ticks"])
+        (
+            s["name"],
+            rhythm,
+            s["declared"],
+            s["target"],
+            "paused" if s["paused"] else s["next"],
+            s["last"],
+            s["ticks"],
+        )
         for s, rhythm in zip(shapes, rhythms, strict=True)
     ]
     heads = ("schedule", "ticks by", "declared", "adds", "next", "last", "ticks")
@@ -86,6 +98,49 @@ def show_next(name: str | None, count: int, as_json: bool) -> None:
         print_table(("at", "schedule", "adds"), rows, empty="no tick is ahead")
 
 
+@schedule.command("run", short_help="Run a schedule now.")
+@click.argument("name", metavar="SCHEDULE")
+@directory_option
+@format_option
+def run_now(name: str, as_json: bool) -> None:
+    """Adds the job of a tick of SCHEDULE that is now, and prints its id; its ticks stay."""
+    with open_client() as client:
+        job = client.run_schedule(name)
+    if as_json:
+        print_json({"schedule": name, "queue": job.queue, "id": job.id})
+    else:
+        click.echo(job.id)
+
+
+@schedule.command("pause", short_help="Pause a schedule.")
+@click.argument("name", metavar="SCHEDULE")
+@directory_option
+@format_option
+def pause(name: str, as_json: bool) -> None:
+    """Has SCHEDULE tick no more until it is resumed, whatever is restarted meanwhile."""
+    with open_client() as client:
+        is_new = client.pause_schedule(name)
+    if as_json:
+        print_json({"schedule": name, "paused": True})
+    else:
+        click.echo(f"schedule {name!r} is paused" if is_new else f"schedule {name!r} was paused")
+
+
+@schedule.command("resume", short_help="Resume a schedule.")
+@click.argument("name", metavar="SCHEDULE")
+@directory_option
+@format_option
+def resume(name: str, as_json: bool) -> None:
+    """Has a paused SCHEDULE tick again; the ticks in between are left out."""
+    with open_client() as client:
+        next_ms = client.resume_schedule(name)
+    tick = None if next_ms is None else format_instant(next_ms)
+    if as_json:
+        print_json({"schedule": name, "paused": False, "next": tick})
+    else:
+        click.echo(f"schedule {name!r} goes on; its next tick is {tick or 'none'}")
+
+
 def read_records(client: SyncClient) -> Mapping[str, ScheduleRecord]:
     """Reads what Redis holds of the declared schedules, by name."""
     return choose_declared(client.pipeline, read_all_records(client))
@@ -98,6 +153,13 @@ def read_all_records(client: SyncClient) -> list[ScheduleRecord]:
         for name in sorted(client.pipeline.queues)
         for record in client.send(list_records(client.keys(name)))
     ]
+
+
+def read_paused_names(client: SyncClient) -> set[str]:
+    """Reads which of the declared schedules are paused."""
+    schedules = client.pipeline.schedules.values()
+    queues = {client.pipeline.queue_of_schedule(one).name for one in schedules}
+    return {name for queue in queues for name in client.send(read_paused(client.keys(queue)))}
 
 
 def choose_declared(

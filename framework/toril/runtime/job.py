@@ -45,6 +45,8 @@ class NewJob:
     waits_for_children: bool = False
     #: Toril's own fields, see own_fields.py.
     own: Mapping[str, str] = field(default_factory=dict)
+    #: The schedule it is a tick of, beside the ticks that the schedule itself adds.
+    schedule: str | None = None
     #: The id was made for this job, so nobody else can have used it.
     is_id_new: bool = False
 

@@ -137,6 +137,10 @@ class QueueKeys:
         """A key of Toril's own, where Node's clean-up leaves it alone; see own_fields.py."""
         return f"{self.base}meta:t:{name}"
 
+    def paused_schedules(self) -> str:
+        """A hash whose fields are the declared schedules that are paused."""
+        return self.own("paused-schedules")
+
     def cancel_channel(self) -> str:
         """The channel on which workers hear of active jobs that are cancelled."""
         return self.own("cancel")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from toril.clock import Clock
@@ -20,6 +20,7 @@ from toril.runtime.calls.schedules import (
     Upserted,
     add_next_tick,
     list_schedules,
+    read_paused,
     remove_schedule,
     upsert_schedule,
 )
@@ -69,6 +70,9 @@ async def apply_schedules(
     now_ms = clock.now_ms()
     queues = [QueueKeys(pipeline.redis.prefix, name) for name in pipeline.queues]
     found = await sender.send_many([list_schedules(keys) for keys in queues])
+    pipeline = _without_paused(
+        pipeline, await sender.send_many([read_paused(keys) for keys in queues])
+    )
     ours = [record for each in found for record in each if record.owner == pipeline.project]
     gone = [record for record in ours if not _is_declared(record, pipeline, now_ms)]
     removed = await _remove(sender, pipeline, gone)
@@ -76,6 +80,23 @@ async def apply_schedules(
     kept = {(record.queue, record.id) for record in ours} - {(a.queue, a.name) for a in removed}
     over = [_describe_past(pipeline, schedule, kept) for schedule in past]
     return [*removed, *over, *await _upsert(sender, pipeline, coming, now_ms)]
+
+
+def _without_paused(pipeline: Pipeline, paused: Sequence[set[str]]) -> Pipeline:
+    """Gives the pipeline with the schedules switched off that are paused in their queues."""
+    names = {
+        schedule.name
+        for queue, of_queue in zip(pipeline.queues, paused, strict=True)
+        for schedule in pipeline.schedules.values()
+        if schedule.name in of_queue and pipeline.queue_of_schedule(schedule).name == queue
+    }
+    if not names:
+        return pipeline
+    schedules = {
+        name: replace(one, enabled=False) if name in names else one
+        for name, one in pipeline.schedules.items()
+    }
+    return replace(pipeline, schedules=schedules)
 
 
 def _is_declared(record: ScheduleRecord, pipeline: Pipeline, now_ms: int) -> bool:

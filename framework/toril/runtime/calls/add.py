@@ -72,6 +72,8 @@ def _pack_job(prefix: str, job: NewJob, queue: int) -> tuple[Any, ...]:
     parent: bytes | bool = False
     opts = _complete_opts(job)
     more = [part for item in job.own.items() for part in item]
+    if job.schedule is not None:
+        more += ["rjk", job.schedule]
     dedup = pack_deduplication(job)
     if dedup:
         more += ["deid", opts["deduplication"]["id"]]

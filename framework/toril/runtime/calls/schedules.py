@@ -238,6 +238,22 @@ def list_schedules(
     return Call("list_schedules", (keys.base,), (first, last), parse)
 
 
+def read_paused(keys: QueueKeys) -> Call[set[str]]:
+    """Reads which schedules of a queue are paused, by name."""
+
+    def parse(reply: list[bytes]) -> set[str]:
+        return {name.decode("utf-8", "replace") for name in reply}
+
+    return Call(None, (), ("HKEYS", keys.paused_schedules()), parse)
+
+
+def mark_paused(keys: QueueKeys, schedule: str, *, is_paused: bool) -> Call[bool]:
+    """Notes that a schedule is paused, or not any more; tells whether that is new."""
+    key = keys.paused_schedules()
+    command = ("HSET", key, schedule, 1) if is_paused else ("HDEL", key, schedule)
+    return Call(None, (), command, lambda reply: reply == 1)
+
+
 def _describe_repeat(schedule: NewSchedule) -> dict[str, Any]:
     repeat: dict[str, Any] = {}
     if schedule.cron is not None:
