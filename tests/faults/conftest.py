@@ -45,6 +45,7 @@ queues:
 jobs:
   act: {queue: orders, use: faults.act}
   act-in-thread: {queue: orders, use: faults.act_in_thread}
+  act-in-steps: {queue: orders, use: faults.act_in_steps}
 """
 
 #: What the data says is what the job does; the history tells who did what.
@@ -96,9 +97,23 @@ def act_in_thread(job):
     return job.id
 
 
+@processor("faults.act_in_steps")
+async def act_in_steps(job):
+    def run(step):
+        is_first = f"step-{step} {job.id} " not in (HISTORY.read_text() if HISTORY.exists() else "")
+        note(f"step-{step}", job)
+        if is_first and step in job.data["kill_in"]:
+            if job.data.get("runner"):
+                os.kill(os.getppid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step
+
+    return [await job.step(f"step-{step}", lambda step=step: run(step)) for step in range(4)]
+
+
 @hookimpl
 def toril_processors():
-    return [act, act_in_thread]
+    return [act, act_in_thread, act_in_steps]
 
 
 @hookimpl

@@ -83,6 +83,21 @@ async def test_threads_have_steps_too(rig):
     assert ran == ["a"]
 
 
+async def test_a_step_of_a_thread_may_be_a_coroutine_function(rig):
+    async def charge():
+        await asyncio.sleep(0)
+        return "receipt"
+
+    def sync(job):
+        return job.step("charge", charge)
+
+    rig.job(sync)
+    job_id = await rig.add()
+    rig.start()
+
+    assert (await rig.reaches(job_id, "completed")).returnvalue == "receipt"
+
+
 async def test_steps_may_run_side_by_side_but_not_within_themselves(rig):
     async def sync(job):
         async def again():
@@ -156,10 +171,22 @@ async def test_an_owner_whose_job_was_started_again_keeps_nothing(rig):
     assert read_steps(await rig.stored(job_id)) == {}
 
 
+async def test_an_owner_whose_job_another_runtime_has_started_keeps_nothing(rig):
+    rig.job(lambda job: None)
+    job_id = await rig.add()
+    await rig.redis.hset(rig.keys().job(job_id), mapping={"t:o": "mine#1", "ats": 2})
+    job = ClaimedJob("orders", job_id, {b"t:o": b"mine#1"})
+
+    with pytest.raises(LockLost, match="the result of step 'a' is not kept"):
+        await rig.sender.send(keep_step(rig.keys(), job, "a", b"1"))
+
+    assert read_steps(await rig.stored(job_id)) == {}
+
+
 async def test_a_result_that_is_kept_again_after_a_lost_reply_is_the_first(rig):
     rig.job(lambda job: None)
     job_id = await rig.add()
-    await rig.redis.hset(rig.keys().job(job_id), "t:o", "mine#1")
+    await rig.redis.hset(rig.keys().job(job_id), mapping={"t:o": "mine#1", "ats": 1})
     job = ClaimedJob("orders", job_id, {b"t:o": b"mine#1"})
 
     kept = [await rig.sender.send(keep_step(rig.keys(), job, "a", r)) for r in (b"1", b"2")]

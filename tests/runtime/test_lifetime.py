@@ -7,6 +7,7 @@ import threading
 
 from toril.declarations.backoff import Backoff
 from toril.declarations.job_type import Retry
+from toril.errors import Delay
 
 
 async def nothing(job):
@@ -119,6 +120,23 @@ async def test_no_attempt_is_planned_beyond_the_deadline(rig):
     job = await rig.reaches(job_id, "failed")
     assert job.failed_reason == "away"
     assert "its deadline leaves no time for another attempt" in job.stacktrace[-1]
+
+
+async def test_a_job_is_put_off_no_further_than_its_deadline(rig):
+    clock = rig.use_virtual_clock()
+
+    async def sync(job):
+        raise Delay("1h")
+
+    rig.job(sync, deadline_ms=60_000)
+    job_id = await rig.add()
+    rig.start()
+    await rig.reaches(job_id, "delayed")
+
+    clock.advance(60)
+
+    job = await rig.reaches(job_id, "failed")
+    assert job.failed_reason == "job did not end within its deadline of 1m"
 
 
 async def test_a_job_that_waited_past_its_deadline_fails_without_running(rig):

@@ -228,6 +228,33 @@ async def test_each_reads_and_frees_what_the_other_holds(peer, client):
     assert (await client.add("node-echo", deduplicate=Deduplication(id="theirs"))).created
 
 
+async def test_a_unique_job_type_and_nodes_own_id_keep_each_other_out(peer, client):
+    ours = await client.add("node-once", {"user": "u1"})
+    theirs = await peer.run(
+        """
+        const add = (user, jobId) => queue('node').add('node-once', {user}, {
+          jobId, deduplication: {id: `node-once/${user}`},
+        });
+        return [(await add('u1', 'kept-out')).id, (await add(7, 'theirs-7')).id];
+        """
+    )
+
+    kept_out = await client.add("node-once", {"user": 7})
+
+    assert theirs == [ours.id, "theirs-7"]
+    assert (kept_out.id, kept_out.created) == ("theirs-7", False)
+    assert await client.job("node", "kept-out").state() == "unknown"
+
+
+async def test_a_unique_job_can_be_added_again_once_node_has_run_it(peer, client):
+    first = await client.add("node-once", {"user": "u1"})
+    await peer.run("worker('node', async (job) => job.data)")
+
+    await first.result(timeout="8s")
+
+    assert (await client.add("node-once", {"user": "u1"})).created
+
+
 async def test_events_of_deduplication_reach_nodes_listeners(node, client):
     await node.run(
         """

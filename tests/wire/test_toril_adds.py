@@ -43,6 +43,21 @@ async def test_a_failure_of_node_reaches_toril_after_its_retries(node, client):
     assert len(await node.run("return kept.seen")) == 2
 
 
+async def test_node_runs_the_newest_of_a_lifo_job_type_first(node, client):
+    for n in (1, 2, 3):
+        await client.add("node-newest", {"n": n})
+
+    await node.run(ECHO, options={"concurrency": 1})
+
+    await node.run("while (kept.seen.length < 3) await new Promise((d) => setTimeout(d, 5))")
+    seen = await node.run("return kept.seen")
+    assert [(data["n"], opts["lifo"]) for _, data, _, opts in seen] == [
+        (3, True),
+        (2, True),
+        (1, True),
+    ]
+
+
 @pytest.mark.parametrize(
     ("options", "delay_ms"),
     [({}, 0), ({"priority": 2}, 0), ({"lifo": True}, 0), ({"delay": "300ms"}, 300)],

@@ -46,7 +46,7 @@ class UniqueRule:
 
 
 def _write(value: Any) -> str:
-    """Writes a value so that equal ones, and no others, are written alike."""
+    """Writes equal values alike; the number 7 as the text "7", which is what Node would write."""
     text = value if isinstance(value, str) else encode_json(_sort(value), "unique").decode()
     return text if len(text.encode()) <= _MAX_SHOWN else sha256(text.encode()).hexdigest()
 

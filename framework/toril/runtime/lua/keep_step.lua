@@ -15,10 +15,11 @@
 local job_key = KEYS[1] .. ARGV[1]
 local mark, field, result, most = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 
-local owner = redis.call('HGET', job_key, 't:o')
+local owner, started = unpack(redis.call('HMGET', job_key, 't:o', 'ats'))
 if not owner and redis.call('EXISTS', job_key) == 0 then
   return -1
-elseif owner ~= mark then
+-- Another runtime that starts the job counts the start and leaves the mark.
+elseif owner ~= mark or string.match(mark, '#(%d+)$') ~= started then
   return -6
 end
 local kept = redis.call('HGET', job_key, field)

@@ -93,6 +93,8 @@ def decide_failure(
             return give_back(job, limit_ms=limit_ms)
         if isinstance(error, Delay):
             until_ms = read_instant_ms(error.until, now_ms=now_ms)
+            # Put off no further than its deadline, where the next claim fails it.
+            until_ms = until_ms if end_ms is None else min(until_ms, end_ms)
             return Postponed(id=job.id, until_ms=until_ms, fence=job.attempts_started)
     except (TypeError, ValueError) as wrong:
         wrong.__cause__ = error

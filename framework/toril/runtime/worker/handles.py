@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import inspect
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
@@ -231,7 +231,9 @@ class RunningThreadJob(_Facts):
         """Gives the kept result of a step, or runs and keeps it; see `toril.Job.step`."""
         with self._enter_step(name) as step:
             if not step.is_kept:
-                step.keep(self._wait(self._reports.keep_step(self._job, name, function())))
+                result = function()
+                result = self._wait(_finish(result)) if inspect.isawaitable(result) else result
+                step.keep(self._wait(self._reports.keep_step(self._job, name, result)))
             return step.result
 
     def add_child(self, job_type: str, data: Any = _EMPTY, **options: Any) -> Any:
@@ -256,6 +258,10 @@ class RunningThreadJob(_Facts):
         future: concurrent.futures.Future[T]
         future = asyncio.run_coroutine_threadsafe(sending, self._loop)
         return future.result()
+
+
+async def _finish(running: Awaitable[T]) -> T:
+    return await running
 
 
 def _instant(ms: int) -> datetime:
