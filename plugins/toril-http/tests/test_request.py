@@ -32,7 +32,7 @@ async def ask(url: str, data: Any = None, **params: Any) -> dict[str, Any]:
 async def test_an_answer_of_json_is_the_result(peer: Any) -> None:
     peer.answers["/users/7"] = (200, {"Content-Type": "application/json"}, b'{"name": "Ada"}')
 
-    result = await ask(peer.url + "/users/{id}", {"id": 7})
+    result = await ask(peer.url + "/users/{data.id}", {"id": 7})
 
     assert result.pop("elapsed_ms") >= 0
     assert result == {
@@ -62,7 +62,7 @@ async def test_method_headers_query_and_body_are_sent(peer: Any) -> None:
 
 
 async def test_a_value_of_the_data_stays_one_segment(peer: Any) -> None:
-    await ask(peer.url + "/users/{id}/x", {"id": "../a?b#c/ü"})
+    await ask(peer.url + "/users/{data.id}/x", {"id": "../a?b#c/ü"})
 
     assert peer.asked[0].path == "/users/..%2Fa%3Fb%23c%2F%C3%BC/x"
 
@@ -79,7 +79,7 @@ async def test_data_that_cannot_fill_the_url_is_not_tried_again(
     peer: Any, data: Any, reason: str
 ) -> None:
     with pytest.raises(Unrecoverable) as raised:
-        await ask(peer.url + "/users/{id}", data)
+        await ask(peer.url + "/users/{data.id}", data)
 
     assert str(raised.value) == reason
     assert peer.asked == []

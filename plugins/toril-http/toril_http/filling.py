@@ -1,4 +1,4 @@
-"""Fills in the `{name}` of a URL from a job's data."""
+"""Fills in the `{data.name}` of a URL from a job's data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from toril import Unrecoverable
 
-_PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_PLACE = re.compile(r"\{data\.([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def fill_url(url: str, data: Any) -> str:

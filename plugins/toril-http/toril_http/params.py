@@ -32,7 +32,7 @@ class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class RequestParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `http.request`."""
 
-    #: `{name}` after the host is filled in from the job's data, percent-encoded.
+    #: `{data.name}` after the host is filled in from the job's data, percent-encoded.
     url: str
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
     headers: dict[str, str] = {}
@@ -61,7 +61,7 @@ class RequestParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         _check_units(self.timeout, self.max_retry_after, size=self.max_response)
         if not _ORIGIN.match(self.url):
             raise ValueError(
-                "expected a url such as https://HOST/PATH/{name}, its host written out"
+                "expected a url such as https://HOST/PATH/{data.name}, its host written out"
             )
         if (self.json is not UNSET) + (self.text is not None) + self.send_data > 1:
             raise ValueError("only one of json, text and send_data can be given")
