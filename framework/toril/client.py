@@ -40,6 +40,7 @@ from toril.runtime.event_readers import EventReader
 from toril.runtime.events import FinishWaits
 from toril.runtime.job import NewJob
 from toril.runtime.keys import QueueKeys
+from toril.runtime.run_control import StartedRun, find_flow, list_runs
 from toril.runtime.schedule_control import pause_schedule, resume_schedule, run_schedule
 from toril.runtime.sender import AsyncSender
 from toril.runtime.steps import walk
@@ -249,6 +250,16 @@ class Client:
     def queue(self, name: str) -> QueueHandle:
         """Gives the handle of a queue, declared or not."""
         return QueueHandle(self, name)
+
+    async def find_run(self, run_id: str) -> RunHandle:
+        """Gives the handle of a run that was started before; raises JobNotFound."""
+        flow = await walk(find_flow(self.pipeline, run_id), self.send)
+        return RunHandle(self, flow, run_id, created=False)
+
+    async def list_runs(self, flow: str, *, limit: int = 20) -> list[StartedRun]:
+        """Lists runs of a flow that are still there, the newest first; raises UnknownName."""
+        declared = find_named("flow", flow, self.pipeline.flows)
+        return await walk(list_runs(self.pipeline, declared, limit=limit), self.send)
 
     async def run_schedule(self, name: str) -> JobHandle:
         """Adds the job of a tick that is now; raises UnknownName. The declared ticks stay."""

@@ -44,6 +44,7 @@ from toril.runtime.event_readers import SyncEventReader
 from toril.runtime.events import wait_until_finished_sync
 from toril.runtime.job import NewJob
 from toril.runtime.keys import QueueKeys
+from toril.runtime.run_control import StartedRun, find_flow, list_runs
 from toril.runtime.schedule_control import pause_schedule, resume_schedule, run_schedule
 from toril.runtime.steps import walk_sync
 from toril.runtime.sync_sender import SyncSender
@@ -212,6 +213,16 @@ class SyncClient:
     def queue(self, name: str) -> SyncQueueHandle:
         """Gives the handle of a queue, declared or not."""
         return SyncQueueHandle(self, name)
+
+    def find_run(self, run_id: str) -> SyncRunHandle:
+        """Gives the handle of a run that was started before; raises JobNotFound."""
+        flow = walk_sync(find_flow(self.pipeline, run_id), self.send)
+        return SyncRunHandle(self, flow, run_id, created=False)
+
+    def list_runs(self, flow: str, *, limit: int = 20) -> list[StartedRun]:
+        """Lists runs of a flow that are still there, the newest first; raises UnknownName."""
+        declared = find_named("flow", flow, self.pipeline.flows)
+        return walk_sync(list_runs(self.pipeline, declared, limit=limit), self.send)
 
     def run_schedule(self, name: str) -> SyncJobHandle:
         """Adds the job of a tick that is now; raises UnknownName. The declared ticks stay."""

@@ -14,6 +14,7 @@ from toril.client import Client
 from toril.declarations.child_failure import ChildFailure
 from toril.declarations.flow import Flow, Step
 from toril.declarations.job_type import Keep, KeepRule, Retry
+from toril.errors import JobNotFound, WrongState
 from toril.runtime.calls.jobs import remove_job, retry_job
 from toril.runtime.fsck import check_queue
 
@@ -248,3 +249,42 @@ async def test_random_graphs_with_random_failures_end_as_the_model_says(graphs, 
                 or (order.index(needed) < order.index(one.name))
             )
     assert await graphs.faults() == []
+
+
+async def test_a_failed_run_is_retried_from_the_steps_that_failed(graphs, rig):
+    run = await graphs.start(*DIAMOND, failing=["b"])
+    rig.start()
+    await ended(run)
+    graphs.failing.clear()
+
+    retried = await run.retry()
+    view = await ended(run)
+
+    assert retried == ["b", "d"]
+    assert (view.state, set(states(view).values())) == ("completed", {"completed"})
+    assert sorted(graphs.order(run.run)) == ["a", "b", "b", "c", "d"]
+    assert view.steps["d"].result == {"from": "d", "seen": ["b", "c"]}
+    assert await graphs.faults() == []
+
+
+async def test_a_run_without_a_failed_step_is_not_retried(graphs, rig):
+    run = await graphs.start(*DIAMOND)
+    rig.start()
+    await run.wait("5s")
+
+    with pytest.raises(WrongState, match="no step of run 'r1' of flow 'graph' has failed"):
+        await run.retry()
+
+
+async def test_runs_are_found_and_listed(graphs, rig):
+    runs = [await graphs.start(*DIAMOND) for _ in range(3)]
+    client = Client(rig.pipeline, sender=rig.sender, clock=rig.clock)
+
+    listed = await client.list_runs("graph", limit=2)
+    found = await client.find_run(runs[1].run)
+
+    assert {one.run for one in listed} < {run.run for run in runs}
+    assert len(listed) == 2
+    assert (await found.state()).state == "waiting"
+    with pytest.raises(JobNotFound, match="no run 'nobody' of any declared flow"):
+        await client.find_run("nobody")

@@ -1,4 +1,4 @@
-"""`toril flow`: starts a run of a flow, and may wait for its end."""
+"""`toril flow`: starts runs of flows, shows and lists them, retries what failed of one."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from toril.cli.groups import NounGroup
 from toril.cli.options import directory_option, format_option
 from toril.cli.output import ANSWER_IS_NO, cut_text, print_json, print_table
 from toril.cli.waiting import check_wait, wait_options, waiting_for, warn_if_idle
+from toril.declarations.instants import format_instant
 from toril.runtime.runs import RunView
 
 
-@click.group(cls=NounGroup, short_help="Start flows.")
+@click.group(cls=NounGroup, short_help="Start flows, look at runs, retry them.")
 def flow() -> None:
-    """Starts flows."""
+    """Starts flows, looks at their runs and retries them."""
 
 
 @flow.command("start", short_help="Start a run of a flow.")
@@ -60,6 +61,64 @@ def start(
     _show(view, as_json=as_json)
     if view.state == "failed":
         raise click.exceptions.Exit(ANSWER_IS_NO)
+
+
+@flow.command("show", short_help="Show a run, step by step.")
+@click.argument("run_id", metavar="RUN")
+@directory_option
+@format_option
+def show(run_id: str, as_json: bool) -> None:
+    """Shows how a run stands: the state, and the result or error, of each step."""
+    with open_client() as client:
+        view = client.find_run(run_id).state()
+    _show(view, as_json=as_json)
+
+
+@flow.command("list", short_help="List runs.")
+@click.argument("name", metavar="[FLOW]", required=False)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=20,
+    show_default=True,
+    help="At most so many of each flow.",
+)
+@directory_option
+@format_option
+def list_runs(name: str | None, limit: int, as_json: bool) -> None:
+    """Lists the runs of FLOW, or of all flows, that are still there; the newest first."""
+    with open_client() as client:
+        names = [name] if name else list(client.pipeline.flows)
+        runs = [run for one in names for run in client.list_runs(one, limit=limit)]
+        states = [client.find_run(run.run).state().state for run in runs]
+    shapes = [
+        {
+            "run": run.run,
+            "flow": run.flow,
+            "state": state,
+            "started_at": format_instant(run.started_ms),
+        }
+        for run, state in zip(runs, states, strict=True)
+    ]
+    if as_json:
+        print_json({"runs": shapes})
+        return
+    rows = [tuple(shape.values()) for shape in shapes]
+    print_table(("run", "flow", "state", "started"), rows, empty="there is no run")
+
+
+@flow.command("retry", short_help="Run the failed steps of a run again.")
+@click.argument("run_id", metavar="RUN")
+@directory_option
+@format_option
+def retry(run_id: str, as_json: bool) -> None:
+    """Runs the failed steps of RUN again; those that completed stay as they are."""
+    with open_client() as client:
+        steps = client.find_run(run_id).retry()
+    if as_json:
+        print_json({"run": run_id, "retried": steps})
+    else:
+        click.echo(f"run {run_id} goes on from {', '.join(steps)}")
 
 
 def _show(view: RunView, *, as_json: bool) -> None:

@@ -16,7 +16,7 @@ COMMANDS = {
     "check": Entry("toril.cli.check:check", "Check a pipeline and print every problem."),
     "run": Entry("toril.cli.run:run", "Run a pipeline's workers and schedules."),
     "add": Entry("toril.cli.add:add", "Add a job."),
-    "flow": Entry("toril.cli.flow:flow", "Start flows."),
+    "flow": Entry("toril.cli.flow:flow", "Start flows, look at runs, retry them."),
     "status": Entry("toril.cli.status:status", "Show how many jobs each queue holds."),
     "job": Entry("toril.cli.job:job", "Show, list, retry, promote and remove jobs."),
     "queue": Entry("toril.cli.queue:queue", "List, pause, limit and empty queues."),

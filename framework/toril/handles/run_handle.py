@@ -12,7 +12,9 @@ from toril.declarations.spans import Span, read_timeout_s
 from toril.handles.needs import Sends
 from toril.runtime.calls.jobs import Ending
 from toril.runtime.flows import step_job_id
+from toril.runtime.run_control import retry_run
 from toril.runtime.runs import RunView, read_run
+from toril.runtime.steps import walk
 
 
 class RunHandle:
@@ -53,6 +55,15 @@ class RunHandle:
             job_id = step_job_id(self.run, step.name)
             endings[step.name] = await self._client.wait(queue, job_id, left_s)
         return await self._read(endings)
+
+    async def retry(self) -> list[str]:
+        """Runs its failed steps again, and gives their names; completed ones stay.
+
+        Raises JobNotFound, or WrongState if none has failed.
+        """
+        client = self._client
+        steps = retry_run(client.pipeline, self._flow, self.run, client.clock)
+        return await walk(steps, client.send)
 
     async def state(self) -> RunView:
         """Gives how it stands, step by step; raises JobNotFound if nothing of it is left."""

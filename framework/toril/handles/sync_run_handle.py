@@ -12,7 +12,9 @@ from toril.declarations.spans import Span, read_timeout_s
 from toril.handles.needs import SendsSync
 from toril.runtime.calls.jobs import Ending
 from toril.runtime.flows import step_job_id
+from toril.runtime.run_control import retry_run
 from toril.runtime.runs import RunView, read_run_sync
+from toril.runtime.steps import walk_sync
 
 
 class SyncRunHandle:
@@ -49,6 +51,12 @@ class SyncRunHandle:
             job_id = step_job_id(self.run, step.name)
             endings[step.name] = self._client.wait(queue, job_id, left_s)
         return self._read(endings)
+
+    def retry(self) -> list[str]:
+        """Runs its failed steps again; see `RunHandle.retry`."""
+        client = self._client
+        steps = retry_run(client.pipeline, self._flow, self.run, client.clock)
+        return walk_sync(steps, client.send)
 
     def state(self) -> RunView:
         """Gives how it stands, step by step; raises JobNotFound if nothing of it is left."""

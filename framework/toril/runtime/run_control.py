@@ -1,0 +1,93 @@
+"""Runs of flows by hand: finding them, listing them, retrying what failed of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from toril.clock import Clock
+from toril.declarations.child_failure import ChildFailure
+from toril.declarations.flow import Flow, Step
+from toril.declarations.pipeline import Pipeline
+from toril.errors import JobNotFound, WrongState
+from toril.runtime.calls.jobs import Ending, FoundJob, find_jobs, read_job, read_state, retry_job
+from toril.runtime.flows import step_job_id
+from toril.runtime.job import StoredJob
+from toril.runtime.keys import QueueKeys
+from toril.runtime.own_fields import FLOW, RUN, STEP
+from toril.runtime.states import JobState
+from toril.runtime.steps import Steps
+
+#: Jobs of a queue that are looked at for runs, in each state, the newest first.
+MOST_LOOKED_AT = 1_000
+_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class StartedRun:
+    """A run that was found, and when it was started."""
+
+    flow: str
+    run: str
+    started_ms: int
+
+
+def find_flow(pipeline: Pipeline, run_id: str) -> Steps[Flow]:
+    """Finds the flow that a run is of; raises JobNotFound if nothing of the run is left."""
+    for flow in pipeline.flows.values():
+        for step in flow.steps.values():
+            job: StoredJob | None = yield read_job(
+                _keys(pipeline, step), step_job_id(run_id, step.name)
+            )
+            if job is not None and job.own.get(FLOW) == flow.name:
+                return flow
+    raise JobNotFound(f"no run {run_id!r} of any declared flow")
+
+
+def list_runs(pipeline: Pipeline, flow: Flow, *, limit: int) -> Steps[list[StartedRun]]:
+    """Lists runs of a flow by the jobs of its last steps, the newest first."""
+    started: dict[str, StartedRun] = {}
+    last = {step.name: _keys(pipeline, step) for step in flow.last_steps}
+    for name, keys in last.items():
+        for state in (state for state in JobState if state is not JobState.UNKNOWN):
+            first = 0
+            while first < MOST_LOOKED_AT:
+                page: list[FoundJob] = yield find_jobs(keys, [state], first=first, count=_PAGE)
+                for job in (found.job for found in page):
+                    own = job.own
+                    if own.get(FLOW) == flow.name and own.get(STEP) == name:
+                        run = StartedRun(flow.name, own.get(RUN, ""), job.timestamp_ms)
+                        started[run.run] = run
+                first += _PAGE
+                if len(page) < _PAGE:
+                    break
+    runs = sorted(started.values(), key=lambda run: (-run.started_ms, run.run))
+    return runs[:limit]
+
+
+def retry_run(pipeline: Pipeline, flow: Flow, run_id: str, clock: Clock) -> Steps[list[str]]:
+    """Runs the failed steps of a run again, with fresh attempts, and gives their names.
+
+    What they failed waits for them again; steps that completed, or whose failure does not count,
+    stay as they are. Raises JobNotFound, or WrongState if no step has failed.
+    """
+    retried, is_there = [], False
+    # Each before those that need it, which could not be retried while it has failed.
+    for step in reversed(flow.list_from_last()):
+        keys, job_id = _keys(pipeline, step), step_job_id(run_id, step.name)
+        try:
+            ending: Ending = yield read_state(keys, job_id)
+        except JobNotFound:
+            continue
+        is_there = True
+        if ending.state is JobState.FAILED and step.on_failure is ChildFailure.FAIL:
+            yield retry_job(keys, job_id, now_ms=clock.now_ms())
+            retried.append(step.name)
+    if not is_there:
+        raise JobNotFound(f"no run {run_id!r} of flow {flow.name!r}")
+    if not retried:
+        raise WrongState(f"no step of run {run_id!r} of flow {flow.name!r} has failed")
+    return retried
+
+
+def _keys(pipeline: Pipeline, step: Step) -> QueueKeys:
+    return QueueKeys(pipeline.redis.prefix, pipeline.jobs[step.job].queue)
