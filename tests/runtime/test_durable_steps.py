@@ -159,6 +159,22 @@ async def test_a_result_that_cannot_be_kept_fails_the_attempt(rig, value, messag
     await rig.reaches(job_id, "completed")
 
 
+@pytest.mark.parametrize("name", ["", "x" * 129, "half \udcff", "two\nlines", 7])
+async def test_a_step_with_a_name_that_cannot_be_kept_is_refused_before_it_runs(rig, name):
+    ran = []
+
+    async def sync(job):
+        with pytest.raises(ValueError, match="expected a step's name of 1 to 128 printable char"):
+            await job.step(name, lambda: ran.append(name))
+        return ran
+
+    rig.job(sync)
+    job_id = await rig.add()
+    rig.start()
+
+    assert (await rig.reaches(job_id, "completed")).returnvalue == []
+
+
 async def test_an_owner_whose_job_was_started_again_keeps_nothing(rig):
     rig.job(lambda job: None)
     job_id = await rig.add()

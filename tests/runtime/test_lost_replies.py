@@ -16,7 +16,7 @@ from tests.proxy import Proxy
 from toril import Tree, WaitForChildren
 from toril.client import Client
 from toril.declarations.flow import Flow, Step
-from toril.declarations.job_type import Keep, KeepRule, Retry
+from toril.declarations.job_type import Keep, KeepRule, Retry, Unique
 from toril.declarations.schedule import Schedule
 from toril.runtime.connection import connect, connect_sync
 from toril.runtime.fsck import check_queue
@@ -54,6 +54,8 @@ async def rig(rig: Any, proxy: Proxy) -> AsyncIterator[Any]:
     rig.job(echo, run_in="async")
     rig.job(flaky, "flaky", run_in="async", retry=Retry(attempts=3))
     rig.job(echo, "gone", run_in="async", keep=Keep(completed=KeepRule(count=0)))
+    for on_conflict in ("drop", "replace", "keep_last"):
+        rig.job(echo, on_conflict, unique=Unique(on_conflict=on_conflict))
     steps = [Step(name="a", job="sync"), Step(name="b", job="sync")]
     steps.append(Step(name="sum", job="sync", needs=("a", "b")))
     flow = Flow(name="report", steps={step.name: step for step in steps})
@@ -124,6 +126,32 @@ async def test_an_id_that_was_there_before_is_not_created_by_a_lost_add(
 
     assert (proxy.lost, handle.created) == (1, False)
     assert (await rig.stored("mine")).data == {"n": 1}
+
+
+@pytest.mark.parametrize("name", ["drop", "replace", "keep_last"])
+@pytest.mark.parametrize("delay", [None, "1h"])
+async def test_a_unique_job_whose_reply_is_lost_is_created_and_keeps_no_copy_of_itself(
+    rig: Any, proxy: Proxy, ask: Ask, name: str, delay: str | None
+) -> None:
+    proxy.lose_reply(ADD)
+
+    handle = await ask("add", name, {"n": 1}, delay=delay)
+
+    assert (proxy.lost, handle.created) == (1, True)
+    assert await count_jobs(rig) == 1
+    deduplication = await rig.redis.keys(rig.keys().base + "d[en]:*")
+    assert [await rig.redis.get(key) for key in deduplication] == [handle.id.encode()]
+
+
+async def test_a_unique_job_that_is_kept_out_stays_so_though_the_reply_is_lost(
+    rig: Any, proxy: Proxy, ask: Ask
+) -> None:
+    first = await ask("add", "drop", {"n": 1})
+    proxy.lose_reply(ADD)
+
+    handle = await ask("add", "drop", {"n": 1})
+
+    assert (proxy.lost, handle.id, handle.created) == (1, first.id, False)
 
 
 async def test_a_bulk_whose_reply_is_lost_is_each_job_once(

@@ -20,9 +20,9 @@ _PREFIX, _OWNER = DURABLE_STEP.encode(), OWNER.encode()
 
 
 def check_step_name(name: object) -> str:
-    """Gives the name back; raises ValueError unless it is text of 1 to 128 characters."""
-    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_LENGTH:
-        raise ValueError(f"expected a step's name of 1 to 128 characters, got {name!r}")
+    """Gives the name back; raises ValueError unless it is 1 to 128 printable characters."""
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_LENGTH or not name.isprintable():
+        raise ValueError(f"expected a step's name of 1 to 128 printable characters, got {name!r}")
     return name
 
 
