@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -15,7 +16,7 @@ from toril.declarations.instants import format_instant
 from toril.declarations.names import find_named
 from toril.declarations.pipeline import Pipeline
 from toril.declarations.schedule import Schedule
-from toril.declarations.ticks import merge_ticks
+from toril.declarations.ticks import Standing, find_clock_change, merge_ticks
 from toril.declarations.units import format_duration
 from toril.runtime.calls.schedules import ScheduleRecord, read_paused
 from toril.runtime.calls.schedules import list_schedules as list_records
@@ -83,19 +84,32 @@ def list_schedules(as_json: bool) -> None:
 @directory_option
 @format_option
 def show_next(name: str | None, count: int, as_json: bool) -> None:
-    """Shows the next ticks of SCHEDULE, or of all schedules, in the order of their time."""
+    """Shows the next ticks of SCHEDULE, or of all schedules, in the order of their time.
+
+    Ticks of a day on which the clocks of their time zone change are marked.
+    """
     with open_client() as client:
         declared = client.pipeline.schedules
         chosen = [find_named("schedule", name, declared)] if name else list(declared.values())
-        records = read_records(client)
-        pending = {key: record.next_ms for key, record in records.items() if record.is_pending}
-        ticks = merge_ticks(chosen, now_ms=client.clock.now_ms(), pending=pending, count=count)
-    rows = [(format_instant(tick), one.name, format_target(one)) for tick, one in ticks]
+        paused = read_paused_names(client)
+        standings = {key: find_standing(record) for key, record in read_records(client).items()}
+        ticks = merge_ticks(
+            [one for one in chosen if one.name not in paused],
+            now_ms=client.clock.now_ms(),
+            standings=standings,
+            count=count,
+        )
+    rows = [
+        (format_instant(tick), one.name, format_target(one), describe_clock_change(tick, one))
+        for tick, one in ticks
+    ]
     if as_json:
-        names = ("at", "schedule", "target")
+        names = ("at", "schedule", "target", "note")
         print_json({"ticks": [dict(zip(names, row, strict=True)) for row in rows]})
+    elif any(note for *_, note in rows):
+        print_table(("at", "schedule", "adds", "note"), rows, empty="")
     else:
-        print_table(("at", "schedule", "adds"), rows, empty="no tick is ahead")
+        print_table(("at", "schedule", "adds"), [row[:3] for row in rows], empty="no tick is ahead")
 
 
 @schedule.command("run", short_help="Run a schedule now.")
@@ -173,6 +187,22 @@ def choose_declared(
         and record.id in pipeline.schedules
         and record.queue == pipeline.queue_of_schedule(pipeline.schedules[record.id]).name
     }
+
+
+def find_standing(record: ScheduleRecord) -> Standing:
+    """Gives how far a schedule is."""
+    return Standing(record.next_ms if record.is_pending else None, record.fired_ticks)
+
+
+def describe_clock_change(tick_ms: int, declared: Schedule) -> str | None:
+    """Writes that the clocks change on the day of a tick by cron; None if they do not."""
+    if declared.cron is None:
+        return None
+    change_ms = find_clock_change(tick_ms, declared.timezone) // timedelta(milliseconds=1)
+    if not change_ms:
+        return None
+    way = "forward" if change_ms > 0 else "back"
+    return f"the clocks go {way} by {format_duration(abs(change_ms))}"
 
 
 def describe_schedule(declared: Schedule, record: ScheduleRecord | None) -> dict[str, Any]:

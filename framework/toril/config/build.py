@@ -20,7 +20,7 @@ from toril.declarations.instants import parse_instant_ms
 from toril.declarations.job_type import JobType, Keep, KeepRule, Retry, Unique
 from toril.declarations.pipeline import PluginSettings, RedisSettings
 from toril.declarations.queue import Queue
-from toril.declarations.schedule import Schedule
+from toril.declarations.schedule import LATEST_MS, Schedule
 from toril.declarations.units import parse_duration_ms, parse_rate, parse_size
 
 Values = Mapping[str, Any]
@@ -168,8 +168,15 @@ def build_schedule(name: str, values: Values, *, timezone: str) -> Schedule:
         end_ms=parse_instant_ms(values["end"], zone) if "end" in values else None,
         limit=values.get("limit"),
         jitter_ms=_duration(values, "jitter") or 0,
+        **_build_catch_up(values.get("catch_up", "last")),
         enabled=values.get("enabled", True),
     )
+
+
+def _build_catch_up(said: str | Values) -> dict[str, Any]:
+    said = {"mode": said} if isinstance(said, str) else said
+    latest_ms = _duration(said, "window") or LATEST_MS[said["mode"]]
+    return {"latest_ms": latest_ms, "catches_up": said["mode"] == "all"}
 
 
 def build_flow(name: str, values: Values) -> Flow:

@@ -26,9 +26,20 @@ def check_foreach(context: Context, schedule: Entry) -> None:
     for key in ("data", "id", "priority"):
         _check_expressions(context, schedule, key)
     queue = _queue_of(context, schedule)
-    if queue is not None and is_external(queue) and "jitter" in schedule.value:
+    if queue is not None and is_external(queue):
+        _check_external(schedule, queue)
+
+
+def _check_external(schedule: Entry, queue: Entry) -> None:
+    """The other runtime's workers add the ticks, one after the other, late or not."""
+    if "jitter" in schedule.value:
         message = f"'jitter' has no effect: another runtime works queue {queue.name!r}"
         schedule.add("T212", ("jitter",), message, hint="remove it", at_key=True)
+    for key, does_nothing in (("catch_up", "last"),):
+        if schedule.has(key) and schedule.value[key] != does_nothing:
+            message = f"{key!r} cannot be kept: another runtime works queue {queue.name!r}"
+            hint = "declare the job for a queue that Toril serves"
+            schedule.add("T408", (key,), message, hint=hint, at_key=True)
 
 
 def _check_source(context: Context, schedule: Entry) -> None:

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
+
+#: How late a tick may start, by the mode of `catch_up`, where no window says so.
+LATEST_MS: Mapping[str, int | None] = {"none": 60_000, "last": None, "all": 86_400_000}
+
+
+class Overlap(Enum):
+    """What a tick does while the work of a former one is not finished."""
+
+    #: It runs beside that.
+    ALLOW = "allow"
+    #: It does not run.
+    SKIP = "skip"
+    #: It waits; ticks meanwhile are missed.
+    QUEUE = "queue"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,4 +51,10 @@ class Schedule:
     limit: int | None = None
     #: Each tick's job is due up to so much later.
     jitter_ms: int = 0
+    #: How late a tick may start; None: however late.
+    latest_ms: int | None = None
+    #: Whether each missed tick runs that is not too late, instead of one for all of them.
+    catches_up: bool = False
+    #: What a tick does while the work of a former one is not finished.
+    overlap: Overlap = Overlap.ALLOW
     enabled: bool = True

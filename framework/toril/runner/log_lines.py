@@ -58,6 +58,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "events_untold": _info("{events} more jobs ended or changed, too many to tell one by one"),
     "job_completed": _info("{queue} {job}: {job_type} completed in {run_ms:duration}"),
     "step_skipped": _info("{queue} {job}: {job_type} is skipped"),
+    "tick_skipped": _warning("{queue} {job}: this tick of {schedule} is skipped: {reason}"),
     "job_failed": _error("{queue} {job}: {job_type} failed, attempt {attempt}: {error}"),
     "dead_letter_added": _warning("{queue} {job}: {job_type} left a dead letter in {letter_queue}"),
     "job_retrying": _warning(

@@ -203,7 +203,8 @@ def first_tick_ms(schedule: NewSchedule, *, now_ms: int, immediately: bool = Fal
     """
     if schedule.cron is None:
         return None
-    after_ms = max(now_ms, schedule.start_ms or 0)
+    # A tick at the very start is one.
+    after_ms = max(now_ms, (schedule.start_ms or 0) - 1)
     tick_ms = next_tick_ms(schedule.cron, after_ms, schedule.timezone or "UTC")
     if immediately:
         tick_ms = now_ms
@@ -220,31 +221,35 @@ def read_tick_ms(job: StoredJob) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def follow_tick(keys: QueueKeys, job: StoredJob, *, now_ms: int) -> Call[int | None] | None:
+def follow_tick(
+    keys: QueueKeys, job: StoredJob, *, now_ms: int, back_ms: int = 0
+) -> Call[int | None] | None:
     """Builds the call that adds the tick after a job that was just claimed; None if none follows.
 
-    To be sent before the job runs, so that the schedule goes on whatever becomes of it. Raises
-    ValueError for a cron expression, InvalidData for options, that a peer stored and nobody reads.
+    Ticks that were missed are left out, but for those of the last `back_ms`. To be sent before the
+    job runs, so that the schedule goes on whatever becomes of it. Raises ValueError for a cron
+    expression, InvalidData for options, that a peer stored and nobody reads.
     """
     if job.repeat_key is None:
         return None
-    tick = _build_next_tick(job, job.repeat_key, now_ms)
-    return None if tick is None else add_next_tick(keys, tick, now_ms=now_ms)
+    since_ms = now_ms - back_ms
+    tick = _build_next_tick(job, job.repeat_key, since_ms)
+    return None if tick is None else add_next_tick(keys, tick, now_ms=now_ms, since_ms=since_ms)
 
 
-def _build_next_tick(job: StoredJob, schedule: str, now_ms: int) -> NextTick | None:
+def _build_next_tick(job: StoredJob, schedule: str, since_ms: int) -> NextTick | None:
     opts = job.opts
     repeat = opts.get("repeat")
     repeat = dict(repeat) if isinstance(repeat, Mapping) else {}
     count = _number(repeat.pop("count", None), 1) + 1
     limit, end_ms = _number(repeat.get("limit")), _number(repeat.get("endDate"))
-    if (limit and count > limit) or (end_ms and now_ms > end_ms):
+    if (limit and count > limit) or (end_ms and since_ms > end_ms):
         return None
     repeat.pop("immediately", None)
     pattern = repeat.get("pattern")
     next_ms = None
     if isinstance(pattern, str):
-        next_ms = _next_by_pattern(pattern, repeat, _number(opts.get("prevMillis")), now_ms)
+        next_ms = _next_by_pattern(pattern, repeat, _number(opts.get("prevMillis")), since_ms)
         if next_ms is None or (end_ms and next_ms > end_ms):
             return None
     return NextTick(
@@ -260,9 +265,9 @@ def _build_next_tick(job: StoredJob, schedule: str, now_ms: int) -> NextTick | N
 
 
 def _next_by_pattern(
-    pattern: str, repeat: Mapping[str, Any], prev_ms: int, now_ms: int
+    pattern: str, repeat: Mapping[str, Any], prev_ms: int, since_ms: int
 ) -> int | None:
-    after_ms = max(now_ms, prev_ms, _number(repeat.get("startDate")))
+    after_ms = max(since_ms, prev_ms, _number(repeat.get("startDate")))
     timezone = repeat.get("tz")
     return next_tick_ms(pattern, after_ms, timezone if isinstance(timezone, str) else "UTC")
 

@@ -180,10 +180,13 @@ class NextTick:
     is_old_kind: bool = False
 
 
-def add_next_tick(keys: QueueKeys, tick: NextTick, *, now_ms: int) -> Call[int | None]:
+def add_next_tick(
+    keys: QueueKeys, tick: NextTick, *, now_ms: int, since_ms: int | None = None
+) -> Call[int | None]:
     """Adds the tick that follows, and gives its instant; None when nothing is to be added.
 
-    May come again: only the pending tick has a successor.
+    An interval leaves out ticks before `since_ms`, None: now. May come again: only the pending
+    tick has a successor.
     """
     packed = _pack_tick(
         tick.schedule,
@@ -197,7 +200,14 @@ def add_next_tick(keys: QueueKeys, tick: NextTick, *, now_ms: int) -> Call[int |
         _positive(tick.repeat.get("endDate")),
     )
     next_ms = "" if tick.next_ms is None else tick.next_ms
-    args = (now_ms, tick.schedule, tick.producer, next_ms, packed)
+    args = (
+        now_ms,
+        tick.schedule,
+        tick.producer,
+        next_ms,
+        packed,
+        now_ms if since_ms is None else since_ms,
+    )
     return Call("next_tick", (keys.base,), args, lambda reply: int(reply) if reply else None)
 
 

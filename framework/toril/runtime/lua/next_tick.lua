@@ -11,6 +11,7 @@
   ARGV[5] tick           msgpack {opts, repeats, scheduler_json, priority, lifo, jitter in ms or false,
                          dedup_id or false, count, every or false, offset or false, 1 if the id may
                          be of an old kind, end in ms or false}
+  ARGV[6] since_ms       ticks of an interval that were missed before it are left out
   Returns the next tick in ms, or false when nothing was added
   Events: added, and waiting or delayed; duplicated
 ]]
@@ -23,6 +24,7 @@ local q = queue_at(KEYS[1])
 local now_ms, scheduler, producer = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local next_ms = tonumber(ARGV[4])
 local tick = cmsgpack.unpack(ARGV[5])
+local since_ms = tonumber(ARGV[6])
 local key = q.base .. 'repeat:' .. scheduler
 
 local pending, prev_ms = pending_tick(q, scheduler)
@@ -38,7 +40,7 @@ end
 local every = tonumber(stored[3]) or tick[9]
 if every then
   local slot = { every = every, offset = tonumber(stored[4]) or tick[10] or 0 }
-  next_ms = next_slot(slot, prev_ms, now_ms)
+  next_ms = next_slot(slot, prev_ms, since_ms)
 end
 local end_ms = tick[12]
 if not next_ms or (end_ms and next_ms > end_ms) then

@@ -47,6 +47,10 @@ class StepSkipped(Exception):
     """The job is a step of a flow that is not to run."""
 
 
+class TickSkipped(Exception):
+    """The job is a tick of a schedule that is not to run; it says why."""
+
+
 def decide_skip(job: StoredJob, *, keep: Keep = DEFAULT_KEEP) -> Settlement:
     """Completes a step that is not to run."""
     rule = resolve_keep(read_opts(job), "completed", keep.completed)

@@ -18,6 +18,7 @@ from toril.runtime.worker.decide import (
     DEFAULT_KEEP,
     NO_RETRY,
     StepSkipped,
+    TickSkipped,
     allowed_attempts,
     decide_failure,
     decide_skip,
@@ -179,6 +180,11 @@ class Launcher:
         if isinstance(error, StepSkipped):
             self._ground.news.skipped(execution)
             return decide_skip(execution.job, keep=_policy(execution.plan)[1])
+        if isinstance(error, TickSkipped):
+            self._ground.news.tick_skipped(execution, str(error))
+            return decide_success(
+                execution.job, {"skipped": str(error)}, keep=_policy(execution.plan)[1]
+            )
         if execution.cause is Cause.CANCELLED and not isinstance(error, Cancelled):
             error = Cancelled(execution.cancel_reason)
         plan = execution.plan

@@ -147,6 +147,10 @@ class News:
         """`step_skipped`: a step of a flow that completes without running."""
         self._tell("step_skipped", execution)
 
+    def tick_skipped(self, execution: Execution, reason: str) -> None:
+        """`tick_skipped`: a tick that completes without running; `schedule reason`."""
+        self._tell("tick_skipped", execution, schedule=execution.job.repeat_key, reason=reason)
+
     def schedule_ended(self, job: ClaimedJob, error: Exception) -> None:
         """`schedule_ended`: a peer stored what has no next tick; `queue job schedule error`."""
         fields = {"queue": job.queue, "job": job.id, "schedule": job.repeat_key}

@@ -23,12 +23,13 @@ from toril.runtime.flows import (
 from toril.runtime.job import ClaimedJob
 from toril.runtime.keys import QueueKeys
 from toril.runtime.own_fields import CANCELLED, RUN, STEP_DATA
-from toril.runtime.schedules import follow_tick
 from toril.runtime.ticks import Tick, find_tick
+from toril.runtime.worker.decide import TickSkipped
 from toril.runtime.worker.fan_out import FanOut
 from toril.runtime.worker.ground import Ground
 from toril.runtime.worker.plans import explain_missing
 from toril.runtime.worker.reasons import make_deferred_failure
+from toril.runtime.worker.turns import Turns
 
 _REPEATED, _DEFERRED_FAILURE = b"rjk", b"defa"
 _RUN, _CANCELLED = RUN.encode(), CANCELLED.encode()
@@ -51,6 +52,7 @@ class Preparation:
         self._processors = processors
         self._check_data = check_data
         self._fan_out = fan_out
+        self._turns = Turns(ground, pipeline)
 
     def is_needed(self, job: ClaimedJob) -> bool:
         """Whether the job is more than data for its processor; few are."""
@@ -63,16 +65,20 @@ class Preparation:
         )
 
     async def prepare(self, job: ClaimedJob) -> None:
-        """Adds its schedule's next tick; raises Unrecoverable if the job must fail without running.
+        """Adds its schedule's next tick; raises Unrecoverable if the job must fail without running,
+        TickSkipped if it is a tick that is not to run.
 
         The tick comes first: a schedule goes on whatever becomes of one job.
         """
+        not_now = None
         if job.repeat_key is not None:
-            await self._follow_schedule(job)
+            not_now = await self._turns.take(job)
         if job.deferred_failure is not None:
             raise make_deferred_failure(job.deferred_failure)
         if _CANCELLED in job.fields:
             raise Cancelled(job.own[CANCELLED])
+        if not_now is not None:
+            raise TickSkipped(not_now)
 
     def is_skipped(self, job: ClaimedJob) -> bool:
         """Whether the job is a step that is not to run; raises Unrecoverable if nobody can tell."""
@@ -150,13 +156,3 @@ class Preparation:
         job.note("data", encoded)
         job.note(STEP_DATA, None)
         return data
-
-    async def _follow_schedule(self, job: ClaimedJob) -> None:
-        keys = QueueKeys(self._ground.prefix, job.queue)
-        try:
-            call = follow_tick(keys, job, now_ms=self._ground.clock.now_ms())
-        except (InvalidData, ValueError) as error:
-            self._ground.news.schedule_ended(job, error)
-            return
-        if call is not None:
-            await self._ground.outbox.send(call)
