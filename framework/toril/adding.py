@@ -35,6 +35,8 @@ from toril.runtime.codec import (
 from toril.runtime.flows import build_run
 from toril.runtime.job import NewJob
 from toril.runtime.job_options import build_opts
+from toril.runtime.limit_keys import LimitKeys
+from toril.runtime.own_fields import LIMIT_KEYS
 from toril.runtime.runs import RunView
 from toril.runtime.states import JobState
 from toril.runtime.ticks import BuildJob
@@ -123,6 +125,7 @@ class _Mould:
     priority: int
     is_lifo: bool
     unique: UniqueRule | None
+    limit_keys: LimitKeys
     opts: Mapping[str, Any]
 
 
@@ -154,6 +157,9 @@ class JobBuilder:
             priority=priority,
             lifo=options.lifo or (mould.is_lifo and not delay_ms and not priority),
             is_id_new=options.id is None,
+            own={LIMIT_KEYS: mould.limit_keys.compute(decode_json(encoded))}
+            if mould.limit_keys
+            else {},
         )
 
     def build_run(
@@ -203,6 +209,7 @@ class JobBuilder:
             priority=job_type.priority,
             is_lifo=job_type.order == "lifo",
             unique=None if job_type.unique is None else UniqueRule(name, job_type.unique),
+            limit_keys=LimitKeys(job_type.queue, self._pipeline.queues[job_type.queue].limits),
             opts=build_opts(job_type),
         )
 

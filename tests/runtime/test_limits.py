@@ -13,6 +13,7 @@ from toril.declarations.job_type import Retry
 from toril.declarations.units import Rate
 from toril.runtime.calls.limits import apply_limits, read_limits, release, set_max_active, set_rate
 from toril.runtime.calls.queues import read_counts
+from toril.runtime.steps import walk
 
 
 def most_in_a_window(starts, per_ms):
@@ -48,8 +49,8 @@ class Limited:
         rig.job(sync, retry=Retry(attempts=2))
 
     async def limit(self, *, max_active=None, rate=None):
-        call = apply_limits(self.rig.keys(), max_active, rate)
-        return await self.rig.sender.send(call)
+        steps = apply_limits(self.rig.keys(), max_active, rate)
+        return await walk(steps, self.rig.sender.send)
 
     async def finish(self, step_ms):
         """Moves time on in steps until nothing is left to run."""
@@ -90,7 +91,7 @@ async def test_what_waits_for_its_turn_starts_when_it_comes(rig):
         starts.append(started_ms(job))
 
     rig.job(sync)
-    await rig.sender.send(apply_limits(rig.keys(), None, Rate(2, 100)))
+    await walk(apply_limits(rig.keys(), None, Rate(2, 100)), rig.sender.send)
     jobs = await rig.add_many([{} for _ in range(6)])
     rig.start("orders")
 

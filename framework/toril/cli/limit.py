@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+from typing import TypeVar
+
 import click
 
 from toril.cli.connect import find_queue, open_client
 from toril.cli.options import directory_option, format_option, queue_argument
 from toril.cli.output import print_json
+from toril.declarations.queue import Queue
 from toril.declarations.spans import read_span_ms
 from toril.declarations.units import MAX_LIMIT, Rate, format_duration, format_rate, parse_rate
+from toril.errors import TorilError
+from toril.handles.sync_queue_handle import SyncQueueHandle
 from toril.runtime.calls.limits import Limits
-from toril.sync_client import SyncClient
+
+T = TypeVar("T")
 
 #: What lifts a limit.
 NONE = "none"
@@ -59,6 +66,13 @@ def _check_span(_ctx: click.Context, _param: click.Parameter, text: str | None) 
     help="At most so many of its jobs start per time: 10/s, 100/5m; none lifts the bound.",
 )
 @click.option(
+    "--key",
+    "number",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Of its N-th limit per key: what --max-active and --rate are to change.",
+)
+@click.option(
     "--hold", metavar="DURATION", callback=_check_span, help="Start none of its jobs for so long."
 )
 @click.option("--release", is_flag=True, help="End what the rate, or --hold, keeps back now.")
@@ -68,6 +82,7 @@ def limit(
     name: str,
     max_active: int | str | None,
     rate: Rate | str | None,
+    number: int | None,
     hold: str | None,
     release: bool,
     as_json: bool,
@@ -78,41 +93,68 @@ def limit(
     """
     if hold is not None and release:
         raise click.UsageError("expected --hold or --release, got both")
+    if number is not None and max_active is None and rate is None:
+        raise click.UsageError("expected --max-active or --rate with --key")
     with open_client() as client:
-        limits = _change(client, name, max_active, rate, hold, release=release)
-    shown_rate = None if limits.rate is None else format_rate(limits.rate)
+        queue = find_queue(client, name)
+        handle = client.queue(queue.name)
+        if number is None:
+            _change(handle, max_active, rate)
+        elif not _change_key(handle, number, max_active, rate):
+            raise TorilError(
+                f"queue {queue.name!r} has no limit per key {number}; limits are declared under "
+                "queues.NAME.limits, and are in Redis once `toril run` has started with them"
+            )
+        if hold is not None:
+            handle.hold(hold)
+        if release:
+            handle.release_rate_limit()
+        limits = handle.limits()
+    _show(queue, limits, as_json=as_json)
+
+
+def _show(queue: Queue, limits: Limits, *, as_json: bool) -> None:
+    per_key = [
+        {
+            "key": declared.key if declared else None,
+            "max_active": bounds.max_active,
+            "rate": bounds.rate and format_rate(bounds.rate),
+        }
+        for bounds, declared in zip_longest(limits.per_key, queue.limits[: len(limits.per_key)])
+    ]
+    rate = limits.rate and format_rate(limits.rate)
     if as_json:
-        print_json(
-            {
-                "queue": name,
-                "max_active": limits.max_active,
-                "rate": shown_rate,
-                "held_ms": limits.held_ms,
-            }
-        )
+        shown = {"max_active": limits.max_active, "rate": rate, "held_ms": limits.held_ms}
+        print_json({"queue": queue.name, **shown, "per_key": per_key})
         return
     click.echo(f"max active  {limits.max_active or NONE}")
-    click.echo(f"rate        {shown_rate or NONE}")
+    click.echo(f"rate        {rate or NONE}")
+    for number, row in enumerate(per_key, 1):
+        click.echo(
+            f"key {number}       max active {row['max_active'] or NONE}, rate {row['rate'] or NONE}"
+            f" for each {row['key'] or '(not declared)'}"
+        )
     if limits.held_ms:
         click.echo(f"held for    {format_duration(limits.held_ms)}")
 
 
-def _change(
-    client: SyncClient,
-    name: str,
-    max_active: int | str | None,
-    rate: Rate | str | None,
-    hold: str | None,
-    *,
-    release: bool,
-) -> Limits:
-    queue = client.queue(find_queue(client, name).name)
+def _change(handle: SyncQueueHandle, max_active: int | str | None, rate: Rate | str | None) -> None:
     if max_active is not None:
-        queue.set_max_active(None if isinstance(max_active, str) else max_active)
+        handle.set_max_active(_or_none(max_active))
     if rate is not None:
-        queue.set_rate_limit(None if isinstance(rate, str) else rate)
-    if hold is not None:
-        queue.hold(hold)
-    if release:
-        queue.release_rate_limit()
-    return queue.limits()
+        handle.set_rate_limit(_or_none(rate))
+
+
+def _change_key(
+    handle: SyncQueueHandle, number: int, max_active: int | str | None, rate: Rate | str | None
+) -> bool:
+    is_there = True
+    if max_active is not None:
+        is_there = handle.set_key_max_active(number, _or_none(max_active))
+    if rate is not None:
+        is_there = handle.set_key_rate(number, _or_none(rate))
+    return is_there
+
+
+def _or_none(value: T | str) -> T | None:
+    return None if isinstance(value, str) else value

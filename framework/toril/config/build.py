@@ -19,7 +19,7 @@ from toril.declarations.flow import Flow, Step
 from toril.declarations.instants import parse_instant_ms
 from toril.declarations.job_type import JobType, Keep, KeepRule, Retry, Unique
 from toril.declarations.pipeline import PluginSettings, RedisSettings
-from toril.declarations.queue import Queue
+from toril.declarations.queue import KeyLimit, Queue
 from toril.declarations.schedule import LATEST_MS, Schedule
 from toril.declarations.units import parse_duration_ms, parse_rate, parse_size
 
@@ -59,6 +59,8 @@ def build_queue(
         settings["metrics_minutes"] = -(-parse_duration_ms(merged["metrics"]) // 60_000)
     if "rate_limit" in merged:
         settings["rate_limit"] = parse_rate(merged["rate_limit"])
+    if "limits" in merged:
+        settings["limits"] = tuple(build_key_limit(limit) for limit in merged["limits"])
     # One rule stands for the other, their keys do not mix.
     said = (values or {}).get("dead_letter", defaults.get("dead_letter", False))
     if said is not False:
@@ -66,6 +68,12 @@ def build_queue(
         # A default is for the others, not for the queue that it leads to.
         settings["dead_letter"] = rule if rule.queue != name else None
     return Queue(name=name, **settings)
+
+
+def build_key_limit(values: Values) -> KeyLimit:
+    """Builds a limit per key."""
+    rate = parse_rate(values["rate"]) if "rate" in values else None
+    return KeyLimit(key=values["key"], max_active=values.get("max_active"), rate=rate)
 
 
 def build_dead_letter(said: str | Values, handlers: Mapping[str, list[str]]) -> DeadLetterRule:

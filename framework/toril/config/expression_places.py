@@ -12,6 +12,8 @@ _PLACES: tuple[tuple[str, ...], ...] = (
     ("jobs", "*", "unique", "by"),
     ("queues", "*", "job", "unique", "by"),
     ("defaults", "job", "unique", "by"),
+    ("queues", "*", "limits", "*", "key"),
+    ("defaults", "queue", "limits", "*", "key"),
     ("queues", "*", "dead_letter", "when"),
     ("jobs", "*", "dead_letter", "when"),
     ("defaults", "queue", "dead_letter", "when"),

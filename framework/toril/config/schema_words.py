@@ -103,7 +103,7 @@ def _describe_extra_keys(found: _Finding) -> Iterator[Misfit]:
             path=path,
             template=f"unknown key {key!r}{{in}}",
             place=found.path,
-            hint=suggest(key, known) or explain_key(key, known, later),
+            hint=explain_key(key, known, later) or suggest(key, known),
             at_key=True,
         )
 

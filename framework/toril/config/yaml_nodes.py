@@ -122,8 +122,10 @@ def find_span(root: Node, path: Path) -> Span:
 
 
 def find_key_span(root: Node, path: Path) -> Span:
-    """Gives the place of the key at a path, or of the nearest key above it."""
+    """Gives the place of the key at a path, or of the nearest key or list item above it."""
     for length in range(len(path), 0, -1):
+        if isinstance(path[length - 1], int):
+            return find_span(root, path[:length])
         key = find_key(root, path[:length])
         if key is not None:
             return key.span

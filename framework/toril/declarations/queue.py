@@ -10,6 +10,16 @@ from toril.declarations.units import Rate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class KeyLimit:
+    """What each key of a queue's jobs may have on its own."""
+
+    #: Text with `${{ }}` on `data`.
+    key: str
+    max_active: int | None = None
+    rate: Rate | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Queue:
     """What the YAML says of one queue, defaults filled in."""
 
@@ -31,5 +41,7 @@ class Queue:
     #: Jobs that are active at once, and that start per time, over all workers.
     max_active: int | None = None
     rate_limit: Rate | None = None
+    #: Limits per key; a job may be bound by several.
+    limits: tuple[KeyLimit, ...] = ()
     #: Where jobs that fail for good leave a copy.
     dead_letter: DeadLetterRule | None = None

@@ -43,6 +43,21 @@ class SyncQueueChanges:
         """Bounds how many of its jobs start per time, such as "10/s"; None lifts the bound."""
         self._client.send(limits.set_rate(self._keys, read_rate(rate)))
 
+    def set_key_max_active(self, number: int, max_active: int | None) -> bool:
+        """Bounds how many jobs of one key are active at once, by its limit per key of that number.
+
+        The first is 1; None lifts the bound. Gives False if the queue has no such limit.
+        """
+        now_ms = self._client.clock.now_ms()
+        steps = limits.set_key_max_active(self._keys, number, max_active, now_ms=now_ms)
+        return walk_sync(steps, self._client.send)
+
+    def set_key_rate(self, number: int, rate: str | Rate | None) -> bool:
+        """Bounds how many jobs of one key start per time; as `set_key_max_active`."""
+        now_ms = self._client.clock.now_ms()
+        steps = limits.set_key_rate(self._keys, number, read_rate(rate), now_ms=now_ms)
+        return walk_sync(steps, self._client.send)
+
     def hold(self, span: Span) -> None:
         """Has no job claimed for so long, as if the rate limit were used up."""
         self._client.send(limits.hold(self._keys, read_span_ms(span)))

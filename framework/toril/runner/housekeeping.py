@@ -12,10 +12,11 @@ from toril.declarations.queue import Queue
 from toril.declarations.units import format_rate
 from toril.errors import RedisUnavailable
 from toril.runner.link import RedisLink
-from toril.runtime.calls.limits import apply_limits
+from toril.runtime.calls.limits import apply_limits, wake_parked
 from toril.runtime.calls.locks import Swept
 from toril.runtime.keys import QueueKeys
 from toril.runtime.schedules import AppliedSchedule, apply_schedules
+from toril.runtime.steps import walk
 from toril.runtime.worker.stalled import StalledSweep
 
 OnEvent = Callable[[str, Mapping[str, Any]], None]
@@ -63,23 +64,21 @@ class Housekeeper:
             group.create_task(sweep.run())
             if self._pipeline.schedules:
                 group.create_task(self._keep_healing())
+            if any(queue.limits for queue in self._queues):
+                group.create_task(self._keep_waking())
 
     async def apply_limits(self) -> None:
         """Brings the limits of the declared queues to what is declared, where that is new."""
-        queues = list(self._pipeline.queues.values())
-        calls = [
-            apply_limits(
-                QueueKeys(self._pipeline.redis.prefix, queue.name),
-                queue.max_active,
-                queue.rate_limit,
-            )
-            for queue in queues
-        ]
-        changed = await self._link.sender.send_many(calls)
-        for queue, is_changed in zip(queues, changed, strict=True):
-            if is_changed:
+        for queue in self._pipeline.queues.values():
+            keys = QueueKeys(self._pipeline.redis.prefix, queue.name)
+            steps = apply_limits(keys, queue.max_active, queue.rate_limit, queue.limits)
+            if await walk(steps, self._link.sender.send):
                 rate = None if queue.rate_limit is None else format_rate(queue.rate_limit)
-                fields = {"max_active": queue.max_active or "none", "rate": rate or "none"}
+                fields = {
+                    "max_active": queue.max_active or "none",
+                    "rate": rate or "none",
+                    "per_key": len(queue.limits),
+                }
                 self._on_event("limits_applied", {"queue": queue.name, **fields})
 
     async def apply_schedules(self) -> None:
@@ -102,10 +101,25 @@ class Housekeeper:
             self._on_event("jobs_stalled", {"queue": queue, **fields})
             self._on_stalled(queue, stalled)
 
-    async def _keep_healing(self) -> None:
-        every_ms = min((q.stalled_every_ms for q in self._queues), default=_HEAL_EVERY_MS)
+    async def _keep_waking(self) -> None:
         while True:
-            await self._clock.sleep(every_ms / 1000)
+            await self._sleep()
+            for queue in self._queues:
+                keys = QueueKeys(self._pipeline.redis.prefix, queue.name)
+                try:
+                    if queue.limits:
+                        steps = wake_parked(keys, now_ms=self._clock.now_ms())
+                        await walk(steps, self._link.sender.send)
+                except RedisUnavailable as error:
+                    self._link.failed(error, during="waking what waits for its key")
+
+    async def _sleep(self) -> None:
+        every_ms = min((q.stalled_every_ms for q in self._queues), default=_HEAL_EVERY_MS)
+        await self._clock.sleep(every_ms / 1000)
+
+    async def _keep_healing(self) -> None:
+        while True:
+            await self._sleep()
             try:
                 for schedule in await apply_schedules(
                     self._link.sender, self._pipeline, self._clock

@@ -49,7 +49,9 @@ SENTENCES: Mapping[str, Sentence] = {
     "server_left": _warning("the embedded server does not answer; it is left running"),
     "redis_unavailable": _warning("Redis is away for {for_s} s ({during}): {error}"),
     "redis_available": _info("Redis is back after {after_s} s"),
-    "limits_applied": _info("{queue}: max active {max_active}, rate {rate}"),
+    "limits_applied": _info(
+        "{queue}: max active {max_active}, rate {rate}, limits per key {per_key}"
+    ),
     "schedule_applied": _info("schedule {schedule} is {action}"),
     "schedule_refused": _error("schedule {schedule} is not in force: {reason}"),
     "jobs_stalled": _warning(

@@ -1,9 +1,14 @@
 """What Toril adds to BullMQ's layout: job hash fields `t:*`, keys `PREFIX:QUEUE:meta:t:*`.
 
-BullMQ's tools pass unknown hash fields through; keys under `meta:` survive their clean-up. The keys
-are `meta:t:starts`, a list of the instants of the last starts under a rate limit, newest first, and
-`meta:t:counted`, how many starts of BullMQ's counter `limiter` were Toril's, both with a TTL; and a
-channel, `meta:t:cancel`, see `QueueKeys.cancel_channel`.
+BullMQ's tools pass unknown hash fields through; keys under `meta:` survive their clean-up:
+
+- `meta:t:starts`: a list of the instants of the last starts under a rate limit, newest first
+- `meta:t:counted`: how many starts of BullMQ's counter `limiter` were Toril's
+- `meta:t:k:NUMBER:KEY:held`, `:starts`, `:parked`: who holds the slots of a key of a limit, when
+  its last jobs started, who waits for it; `meta:t:parked`: what the keys begin with that anybody
+  waits for; `meta:t:ring`: a sorted set of the jobs that waited for a key and may start, by turns
+- `meta:t:paused-schedules`: see `QueueKeys.paused_schedules`
+- `meta:t:cancel`: a channel, see `QueueKeys.cancel_channel`
 """
 
 from __future__ import annotations
@@ -21,6 +26,13 @@ STEP = "t:s"
 #: On a step whose data needs results of others, until it is first claimed: the run's inputs as
 #: JSON. Its `data` shows the declared text meanwhile; only what is declared is ever evaluated.
 STEP_DATA = "t:d"
+#: On a job of a queue with limits per key: its keys, JSON, one a limit; null for none. In the
+#: queue's `meta` under the same name: the limits, see `limit_keys.describe_limits`.
+LIMIT_KEYS = "t:k"
+#: On a job that waits for a slot or turn of a key: the beginning of that key's own Redis keys.
+PARKED = "t:kp"
+#: In a queue's `meta`: 1 if the ring started the last job, 0 if the line of all others did.
+TURN = "t:kt"
 #: On a job that is to be cancelled, or was: the reason that it fails with.
 CANCELLED = "t:c"
 #: On a job, before the name of a durable step: the result that is kept, JSON.
@@ -41,7 +53,7 @@ SCHEDULE_JITTER = "t:e"
 APPLIED_LIMITS = "t:l"
 
 #: Fields that a new job may carry.
-JOB_FIELDS = frozenset({FLOW, RUN, STEP, STEP_DATA, STEP_CONDITION})
+JOB_FIELDS = frozenset({FLOW, RUN, STEP, STEP_DATA, STEP_CONDITION, LIMIT_KEYS})
 
 
 def format_owner(token: str, attempts_started: int) -> str:

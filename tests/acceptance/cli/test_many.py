@@ -55,10 +55,33 @@ def test_limits_are_set_shown_and_lifted(shop: Any) -> None:
     free = shop.json("queue", "limit", "orders", "--release")
 
     assert none.stdout == "max active  none\nrate        none\n"
-    assert both == {"queue": "orders", "max_active": 2, "rate": "10/s", "held_ms": 0}
+    assert both == {
+        "queue": "orders",
+        "max_active": 2,
+        "rate": "10/s",
+        "held_ms": 0,
+        "per_key": [],
+    }
     assert held.stdout.startswith("max active  2\nrate        10/s\nheld for    ")
     assert lifted["held_ms"] > 3_500_000
-    assert free == {"queue": "orders", "max_active": None, "rate": None, "held_ms": 0}
+    assert (free["max_active"], free["rate"], free["held_ms"]) == (None, None, 0)
+
+
+def test_limits_per_key_are_changed(shop: Any) -> None:
+    key = "${{ has(data.user) ? data.user : null }}"
+    limits = f'limits: [{{key: "{key}", max_active: 1, rate: 5/s}}]'
+    declared = shop.root / "shop.yaml"
+    declared.write_text(declared.read_text().replace("lock: 10s", f"lock: 10s, {limits}"))
+    early = shop.toril("queue", "limit", "orders", "--key", "1", "--rate", "9/s")
+    shop.run_all()
+
+    changed = shop.json("queue", "limit", "orders", "--key", "1", "--max-active", "3")
+    shown = shop.toril("queue", "limit", "orders", "--key", "1", "--rate", "none")
+
+    assert early.exit_code == 1
+    assert "has no limit per key 1" in early.stderr
+    assert changed["per_key"] == [{"key": key, "max_active": 3, "rate": "5/s"}]
+    assert shown.stdout.splitlines()[2] == f"key 1       max active 3, rate none for each {key}"
 
 
 @pytest.mark.parametrize(
@@ -83,6 +106,10 @@ def test_limits_are_set_shown_and_lifted(shop: Any) -> None:
         (
             ["queue", "limit", "orders", "--hold", "1m", "--release"],
             "expected --hold or --release, got both",
+        ),
+        (
+            ["queue", "limit", "orders", "--key", "1"],
+            "expected --max-active or --rate with --key",
         ),
     ],
 )

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from toril.declarations.backoff import MAX_DELAY_MS
+from toril.declarations.queue import KeyLimit
 from toril.declarations.units import MAX_LIMIT, Rate
 from toril.runtime.call import Call
 from toril.runtime.keys import QueueKeys
+from toril.runtime.limit_keys import describe_limits
+from toril.runtime.steps import Steps
 
 #: BullMQ's count of starts that stands for a limit set by hand.
 HELD_BY_HAND = 2**53 - 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyBounds:
+    """What each key of one limit per key may have; None is no bound."""
+
+    max_active: int | None
+    rate: Rate | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +38,8 @@ class Limits:
     rate: Rate | None = None
     #: Above 0: no job can be claimed for so long.
     held_ms: int = 0
+    #: Of each of its limits per key.
+    per_key: tuple[KeyBounds, ...] = ()
 
 
 def read_limits(keys: QueueKeys) -> Call[Limits]:
@@ -34,7 +50,10 @@ def read_limits(keys: QueueKeys) -> Call[Limits]:
         rate = Rate(count, per_ms) if count and per_ms else None
         is_held = (started or 0) >= (HELD_BY_HAND if rate is None else rate.count)
         held_ms = max(int(reply[4]), 0) if is_held else 0
-        return Limits(max_active=max_active, rate=rate, held_ms=held_ms)
+        per_key = (
+            () if reply[5] is None else tuple(map(_read_bounds, msgspec.json.decode(reply[5])))
+        )
+        return Limits(max_active=max_active, rate=rate, held_ms=held_ms, per_key=per_key)
 
     return Call("read_limits", (keys.base,), (), parse)
 
@@ -59,7 +78,9 @@ def set_rate(keys: QueueKeys, rate: Rate | None) -> Call[None]:
     return Call("set_limits", (keys.base,), args, lambda _: None)
 
 
-def apply_limits(keys: QueueKeys, max_active: int | None, rate: Rate | None) -> Call[bool]:
+def apply_limits(
+    keys: QueueKeys, max_active: int | None, rate: Rate | None, key_limits: Sequence[KeyLimit] = ()
+) -> Steps[bool]:
     """Brings a queue to the limits that are declared; tells whether that changed anything.
 
     A declaration that was applied before changes nothing, so what was set by hand since stays.
@@ -68,8 +89,55 @@ def apply_limits(keys: QueueKeys, max_active: int | None, rate: Rate | None) -> 
         "" if max_active is None else max_active,
         "" if rate is None else rate.count,
         "" if rate is None else rate.per_ms,
+        describe_limits(key_limits),
     )
-    return Call("apply_limits", (keys.base,), args, bool)
+    answer = 2
+    while answer == 2:
+        answer = yield Call("apply_limits", (keys.base,), args, int)
+    return answer == 1
+
+
+def set_key_max_active(
+    keys: QueueKeys, number: int, max_active: int | None, *, now_ms: int
+) -> Steps[bool]:
+    """Bounds how many jobs of one key are active at once, by the queue's limit of that number.
+
+    The first is 1; None lifts the bound. Gives False if the queue has no such limit. Raises
+    ValueError.
+    """
+    if max_active is not None:
+        _check_count("max_active", max_active)
+    return _set_key_limit(keys, (number, max_active or 0, "", ""), now_ms)
+
+
+def set_key_rate(keys: QueueKeys, number: int, rate: Rate | None, *, now_ms: int) -> Steps[bool]:
+    """Bounds how many jobs of one key start per time; as `set_key_max_active`."""
+    if rate is None:
+        return _set_key_limit(keys, (number, "", 0, 0), now_ms)
+    _check_count("a rate's count", rate.count)
+    _check_span("a rate's time", rate.per_ms)
+    return _set_key_limit(keys, (number, "", rate.count, rate.per_ms), now_ms)
+
+
+def _set_key_limit(keys: QueueKeys, args: tuple[int | str, ...], now_ms: int) -> Steps[bool]:
+    is_set = yield Call("set_key_limit", (keys.base,), args, bool)
+    if is_set:
+        yield from wake_parked(keys, now_ms=now_ms)
+    return bool(is_set)
+
+
+def wake_parked(keys: QueueKeys, *, now_ms: int) -> Steps[None]:
+    """Sees to it that whoever waits for a key goes on when it may."""
+    cursor = 0
+    while True:
+        cursor = yield Call("wake_parked", (keys.base,), (now_ms, cursor), int)
+        if cursor == 0:
+            return
+
+
+def bind_keys(keys: QueueKeys, job_id: str, limit_keys: str) -> Call[None]:
+    """Stores the keys of a job's limits with it, JSON; for one that was added without."""
+    return Call("bind_keys", (keys.base,), (job_id, limit_keys), lambda _: None)
 
 
 def hold(keys: QueueKeys, held_ms: int) -> Call[None]:
@@ -92,6 +160,11 @@ def _check_count(what: str, count: int) -> None:
 def _check_span(what: str, span_ms: int) -> None:
     if not 1 <= span_ms <= MAX_DELAY_MS:
         raise ValueError(f"expected {what} to be above 0 and at most ten years, got {span_ms} ms")
+
+
+def _read_bounds(row: list[float]) -> KeyBounds:
+    max_active, count, per_ms = map(int, row)
+    return KeyBounds(max_active=max_active or None, rate=Rate(count, per_ms) if count else None)
 
 
 def _to_int(raw: bytes | None) -> int | None:

@@ -3,8 +3,8 @@
   BullMQ: getRateLimitTtl
 
   KEYS[1] base           of the queue; every other key is built from it
-  Returns {concurrency, max, duration, starts counted} as texts or false, and the window's
-          time left in ms (-1 endless, -2 no window)
+  Returns {concurrency, max, duration, starts counted} as texts or false, the window's time left
+          in ms (-1 endless, -2 no window), and the limits per key, JSON or false
   Events: none
 ]]
 
@@ -12,5 +12,12 @@
 
 local q = queue_at(KEYS[1])
 
-local limits = redis.call('HMGET', q.meta, 'concurrency', 'max', 'duration')
-return { limits[1], limits[2], limits[3], redis.call('GET', q.limiter), redis.call('PTTL', q.limiter) }
+local limits = redis.call('HMGET', q.meta, 'concurrency', 'max', 'duration', 't:k')
+return {
+  limits[1],
+  limits[2],
+  limits[3],
+  redis.call('GET', q.limiter),
+  redis.call('PTTL', q.limiter),
+  limits[4],
+}

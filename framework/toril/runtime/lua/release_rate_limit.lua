@@ -8,11 +8,12 @@
 ]]
 
 --- include lib/mark
+--- include lib/take_ids
 
 local q = queue_at(KEYS[1])
 
 local was_there = redis.call('DEL', q.limiter, q.base .. 'meta:t:starts', q.base .. 'meta:t:counted')
-if redis.call('LLEN', q.wait) > 0 or redis.call('ZCARD', q.prioritized) > 0 then
+if has_work(q) then
   mark(q)
 end
 return math.min(was_there, 1)

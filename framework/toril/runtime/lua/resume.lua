@@ -9,6 +9,7 @@
 
 --- include lib/emit
 --- include lib/mark
+--- include lib/take_ids
 
 local q = queue_at(KEYS[1])
 
@@ -34,7 +35,7 @@ end
 if not was_paused and not has_put_aside then
   return 0
 end
-if redis.call('LLEN', q.wait) > 0 or redis.call('ZCARD', q.prioritized) > 0 then
+if has_work(q) then
   mark(q)
 else
   mark_delay(q)

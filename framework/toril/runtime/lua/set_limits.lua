@@ -9,6 +9,7 @@
 ]]
 
 --- include lib/mark
+--- include lib/take_ids
 
 local q = queue_at(KEYS[1])
 local pairs_given = ARGV
@@ -21,6 +22,6 @@ for n = 1, #pairs_given, 2 do
     redis.call('HSET', q.meta, field, value)
   end
 end
-if redis.call('LLEN', q.wait) > 0 or redis.call('ZCARD', q.prioritized) > 0 then
+if has_work(q) then
   mark(q)
 end

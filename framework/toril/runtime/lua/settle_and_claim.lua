@@ -50,7 +50,11 @@ count_finished(q, outcomes, codes, now_ms, minutes)
 promote_due(q, now_ms)
 local jobs, limit_ms, due_ms = {}, 0, nil
 if wanted > 0 then
+  q.has_delayed = false
   jobs, limit_ms = claim(q, wanted, owner, now_ms)
+  if q.has_delayed then
+    mark_delay(q)
+  end
   due_ms = #jobs < wanted and next_due_ms(q) or nil
 end
 

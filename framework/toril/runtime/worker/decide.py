@@ -43,6 +43,10 @@ class JobTimedOut(TimeoutError):
     """The job ran longer than its `timeout`."""
 
 
+class ClaimedUnbound(Exception):
+    """The job was claimed before it was known which keys of its queue's limits bind it."""
+
+
 class StepSkipped(Exception):
     """The job is a step of a flow that is not to run."""
 

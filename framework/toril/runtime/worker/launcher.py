@@ -14,9 +14,11 @@ from toril.declarations.backoff import WaitFactory
 from toril.declarations.job_type import Keep, Retry
 from toril.errors import Cancelled, Unrecoverable
 from toril.runtime.outcomes import Settlement
+from toril.runtime.own_fields import LIMIT_KEYS
 from toril.runtime.worker.decide import (
     DEFAULT_KEEP,
     NO_RETRY,
+    ClaimedUnbound,
     StepSkipped,
     TickSkipped,
     allowed_attempts,
@@ -33,6 +35,8 @@ from toril.runtime.worker.lifetime import TimeLimit, check_lifetime, find_end_ms
 from toril.runtime.worker.plans import Plan
 from toril.runtime.worker.preparation import Preparation
 from toril.runtime.worker.threads import Threads
+
+_LIMIT_KEYS = LIMIT_KEYS.encode()
 
 #: Takes a run and how it ended; None: the job was lost, nothing is to be settled.
 OnEnded = Callable[[Execution, Settlement | None], None]
@@ -101,6 +105,9 @@ class Launcher:
             check_lifetime(plan.job_type, job, now_ms=now_ms)
             limit = find_limit(plan.job_type, job, now_ms=now_ms)
         data = await self._preparation.read_data(job)
+        if plan.limit_keys is not None and _LIMIT_KEYS not in job.fields:
+            await self._preparation.bind_to_keys(job, plan.limit_keys, data)
+            raise ClaimedUnbound
         handle = self._make_handle(execution, plan, data)
         self._ground.news.started(execution)
         if plan.runs_in_thread:
@@ -176,6 +183,8 @@ class Launcher:
         if execution.cause is Cause.LOST:
             return None
         if execution.cause is Cause.STOPPING and isinstance(error, asyncio.CancelledError):
+            return give_back(execution.job)
+        if isinstance(error, ClaimedUnbound):
             return give_back(execution.job)
         if isinstance(error, StepSkipped):
             self._ground.news.skipped(execution)

@@ -14,6 +14,7 @@ from toril.declarations.pipeline import Pipeline
 from toril.errors import PluginError
 from toril.plugins.descriptors import Processor
 from toril.plugins.secrets import is_secret
+from toril.runtime.limit_keys import LimitKeys
 from toril.runtime.worker.lifetime import TimeLimit
 
 
@@ -29,6 +30,8 @@ class Plan:
     runs_in_thread: bool
     #: How long each of its runs may take.
     limit: TimeLimit | None = None
+    #: What binds its jobs to limits per key; None if the queue has none.
+    limit_keys: LimitKeys | None = None
     #: Its jobs expire, or have a deadline: each has a limit of its own.
     is_mortal: bool = False
 
@@ -44,10 +47,11 @@ def build_plans(
     Raises PluginError when parameters do not fit, SecretError when a secret is missing.
     """
     plans = {}
+    limit_keys = LimitKeys(queue, pipeline.queues[queue].limits)
     for job_type in pipeline.jobs.values():
         processor = processors.get(job_type.use or "")
         if job_type.queue == queue and processor is not None:
-            plans[job_type.name] = _build_plan(job_type, processor, resolve_secret)
+            plans[job_type.name] = _build_plan(job_type, processor, limit_keys, resolve_secret)
     return plans
 
 
@@ -71,7 +75,10 @@ def explain_missing(
 
 
 def _build_plan(
-    job_type: JobType, processor: Processor, resolve_secret: Callable[[str], str]
+    job_type: JobType,
+    processor: Processor,
+    limit_keys: LimitKeys,
+    resolve_secret: Callable[[str], str],
 ) -> Plan:
     runs_in_thread = job_type.run_in == "thread" or (
         job_type.run_in is None and not processor.is_async
@@ -87,13 +94,16 @@ def _build_plan(
         arguments=_bind_parameters(job_type, processor, resolve_secret),
         is_async=processor.is_async,
         runs_in_thread=runs_in_thread,
+        limit_keys=limit_keys or None,
         limit=None if job_type.timeout_ms is None else TimeLimit(job_type.timeout_ms),
         is_mortal=job_type.expires_in_ms is not None or job_type.deadline_ms is not None,
     )
 
 
 def _bind_parameters(
-    job_type: JobType, processor: Processor, resolve_secret: Callable[[str], str]
+    job_type: JobType,
+    processor: Processor,
+    resolve_secret: Callable[[str], str],
 ) -> tuple[Any, ...]:
     bound: list[Any] = []
     for type_, values, place in (

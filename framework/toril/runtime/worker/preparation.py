@@ -10,6 +10,7 @@ from toril.errors import Cancelled, InvalidData, TorilError, Unrecoverable
 from toril.plugins.descriptors import Processor
 from toril.runtime.calls.add import add_jobs
 from toril.runtime.calls.jobs import update_data
+from toril.runtime.calls.limits import bind_keys
 from toril.runtime.codec import encode_json
 from toril.runtime.flows import (
     CheckData,
@@ -22,6 +23,7 @@ from toril.runtime.flows import (
 )
 from toril.runtime.job import ClaimedJob
 from toril.runtime.keys import QueueKeys
+from toril.runtime.limit_keys import LimitKeys
 from toril.runtime.own_fields import CANCELLED, RUN, STEP_DATA
 from toril.runtime.ticks import Tick, find_tick
 from toril.runtime.worker.decide import TickSkipped
@@ -129,6 +131,18 @@ class Preparation:
             return job.data
         except InvalidData as error:
             raise Unrecoverable(f"the job's data cannot be read: {error}") from error
+
+    async def bind_to_keys(self, job: ClaimedJob, limit_keys: LimitKeys, data: Any) -> None:
+        """Stores which keys bind the job to its queue's limits, for one that came without.
+
+        Raises Unrecoverable for data that has no such keys.
+        """
+        try:
+            keys = limit_keys.compute(data)
+        except TorilError as error:
+            raise Unrecoverable(str(error)) from error
+        place = QueueKeys(self._ground.prefix, job.queue)
+        await self._ground.outbox.send(bind_keys(place, job.id, keys))
 
     def read_results(self, job: ClaimedJob) -> Mapping[str, Any]:
         """Gives the results of needed steps by step, of other children by job id."""

@@ -11,9 +11,12 @@ import pytest
 
 from toril.declarations.job_type import JobType
 from toril.declarations.pipeline import Pipeline
+from toril.declarations.queue import Queue
 from toril.errors import PluginError, SecretError
 from toril.plugins.descriptors import Processor
 from toril.runtime.worker.plans import build_plans, explain_missing
+
+QUEUES = {"orders": Queue(name="orders")}
 
 
 class Params(msgspec.Struct):
@@ -48,7 +51,7 @@ def resolve(reference: str) -> str:
 
 def make_plan(function: Any, given: Any = None, *, params: type | None = None, **declared: Any):
     job_type = JobType(name="sync", queue="orders", use="x", params=given or {}, **declared)
-    pipeline = Pipeline(root=Path("/"), project="p", jobs={"sync": job_type})
+    pipeline = Pipeline(root=Path("/"), project="p", queues=QUEUES, jobs={"sync": job_type})
     processors = {"x": Processor(name="x", function=function, params=params)}
     return build_plans(pipeline, "orders", processors, resolve)["sync"]
 
@@ -153,7 +156,7 @@ def test_settings_come_after_the_parameters_with_their_secrets_resolved():
         name="x", function=fetch, params=Params, settings=Settings, config={"token": "secret://a/b"}
     )
     job_type = JobType(name="sync", queue="orders", use="x", params={"url": "u"})
-    pipeline = Pipeline(root=Path("/"), project="p", jobs={"sync": job_type})
+    pipeline = Pipeline(root=Path("/"), project="p", queues=QUEUES, jobs={"sync": job_type})
 
     plan = build_plans(pipeline, "orders", {"x": one}, resolve)["sync"]
 

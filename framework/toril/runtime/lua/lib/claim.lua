@@ -1,28 +1,12 @@
---- include lib/push
+--- include lib/take_ids
 --- include lib/activate
 --- include lib/rate_limit
-
-local function has_work(q)
-  return redis.call('LLEN', q.wait) > 0 or redis.call('ZCARD', q.prioritized) > 0
-end
+--- include lib/key_slots
 
 -- Jobs are taken in portions until one call carries so many bytes; the next call takes the others.
 local PORTION, MOST_BYTES = 16, 8 * 1024 * 1024
-
--- Takes up to n ids out of wait, then out of prioritized.
-local function take_ids(q, n)
-  local ids = redis.call('RPOP', q.wait, n) or {}
-  if #ids < n then
-    local popped = redis.call('ZPOPMIN', q.prioritized, n - #ids)
-    for i = 1, #popped, 2 do
-      ids[#ids + 1] = popped[i]
-    end
-    if #ids < n then
-      redis.call('DEL', q.pc)
-    end
-  end
-  return ids
-end
+-- Of a queue with limits per key so many jobs are looked at in one call, and so many put aside after.
+local MOST_KEYED, MOST_CLEARED = 320, 64
 
 -- Claims up to `wanted` jobs; gives them, and for how long a rate limit holds the rest. An id
 -- without a hash is dropped: its job was removed behind our back. So are markers of old versions.
@@ -37,21 +21,32 @@ local function claim(q, wanted, owner, now_ms)
   local free = q.max_active and math.max(q.max_active - redis.call('LLEN', q.active), 0) or wanted
   local n = math.min(wanted, free, allowed)
   local jobs, active, counted, looked_at, bytes = {}, {}, 0, 0, 0
-  while #jobs < n and looked_at < 5000 and bytes < MOST_BYTES do
-    local ids = take_ids(q, math.min(n - #jobs, PORTION))
+  local limits = key_limits(q)
+  local most = limits and MOST_KEYED or 5000
+  local was_ahead = limits and tonumber(redis.call('HGET', q.meta, 't:kt')) or 0
+  local ahead = was_ahead
+  while #jobs < n and looked_at < most and bytes < MOST_BYTES do
+    local ids, of_ring = take_ids(q, math.min(n - #jobs, PORTION), ahead)
     if #ids == 0 then
       break
     end
     looked_at = looked_at + #ids
-    for _, id in ipairs(ids) do
+    -- Those that are put aside must not keep others waiting: another call goes on behind them.
+    q.wants_mark = q.wants_mark or looked_at >= most
+    for i, id in ipairs(ids) do
       -- An error (not a hash) has no length either.
       local fields = redis.pcall('HGETALL', q.base .. id)
-      if #fields > 0 then
+      local limit_keys = limits and find_limit_keys(fields)
+      if #fields > 0 and not (limit_keys and is_parked(q, id, limit_keys, now_ms)) then
         active[#active + 1] = id
         local job, is_doomed, size = activate(q, id, fields, owner, now_ms)
         jobs[#jobs + 1] = job
         bytes = bytes + size
         counted = counted + (is_doomed and 0 or 1)
+        if limit_keys then
+          hold_slots(q, id, limit_keys, now_ms)
+        end
+        ahead = ahead + (i <= of_ring and 1 or -1)
       end
     end
   end
@@ -59,6 +54,13 @@ local function claim(q, wanted, owner, now_ms)
     redis.call('LPUSH', q.active, unpack(active))
     count_starts(q, counted, now_ms)
     add_children_results(q, jobs)
+    ahead = limits and math.max(math.min(ahead, 1), 0) or was_ahead
+    if ahead ~= was_ahead then
+      redis.call('HSET', q.meta, 't:kt', ahead)
+    end
+  end
+  if limits then
+    clear_front(q, MOST_CLEARED, now_ms)
   end
   if #jobs == allowed and #jobs < wanted then
     limit_ms = next_start_ms(q, now_ms)

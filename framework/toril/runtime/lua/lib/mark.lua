@@ -2,9 +2,10 @@
 
 local function is_paused(q)
   if q.is_paused == nil then
-    local limits = redis.call('HMGET', q.meta, 'paused', 'concurrency')
+    local limits = redis.call('HMGET', q.meta, 'paused', 'concurrency', 't:k')
     q.is_paused = limits[1] ~= false
     q.max_active = tonumber(limits[2])
+    q.limits_json = limits[3]
   end
   return q.is_paused
 end

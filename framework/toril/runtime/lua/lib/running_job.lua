@@ -1,6 +1,6 @@
 --- include lib/parents
 
-local RUNNING_FIELDS = { 'name', 'ats', 't:o', 'atm', 'parentKey', 'parent', 'deid', 'priority', 't:n' }
+local RUNNING_FIELDS = { 'name', 'ats', 't:o', 'atm', 'parentKey', 'parent', 'deid', 'priority', 't:n', 't:k' }
 
 -- What settling needs to know of a job, or nil when there is none. `lock` is its lock's value or false.
 local function read_running(q, id, lock)
@@ -16,6 +16,7 @@ local function read_running(q, id, lock)
     started = tonumber(fields[2]) or 0,
     owner = fields[3],
     made = tonumber(fields[4]) or 0,
+    limit_keys = fields[10],
     parents = parents_of(fields[5], fields[6], fields[9]),
     dedup_id = fields[7] ~= '' and fields[7],
     priority = tonumber(fields[8]) or 0,

@@ -1,0 +1,62 @@
+--- include lib/key_limits
+--- include lib/promoted
+
+local function has_work(q)
+  return redis.call('LLEN', q.wait) > 0
+    or redis.call('ZCARD', q.prioritized) > 0
+    or (key_limits(q) ~= nil and redis.call('ZCARD', ring_of(q)) > 0)
+end
+
+-- Adds up to n ids to a list, out of wait, then out of prioritized.
+local function take_waiting(q, ids, n)
+  local waiting = redis.call('RPOP', q.wait, n) or {}
+  local missing = n - #waiting
+  for _, id in ipairs(waiting) do
+    ids[#ids + 1] = id
+  end
+  if missing > 0 then
+    local popped = redis.call('ZPOPMIN', q.prioritized, missing)
+    for i = 1, #popped, 2 do
+      ids[#ids + 1] = popped[i]
+    end
+    if #popped < 2 * missing then
+      redis.call('DEL', q.pc)
+    end
+  end
+end
+
+-- Adds up to n ids to a list, out of the ring; those that left `delayed` by other ways are passed over.
+local function take_from_ring(q, ids, n)
+  while n > 0 do
+    local popped = redis.call('ZPOPMIN', ring_of(q), n)
+    if #popped == 0 then
+      return
+    end
+    for i = 1, #popped, 2 do
+      if redis.call('ZREM', q.delayed, popped[i]) == 1 then
+        tell_promoted(q, popped[i])
+        ids[#ids + 1] = popped[i]
+        n = n - 1
+      end
+    end
+  end
+end
+
+-- Takes up to n ids; those of the ring come first, gives how many they are. The ring and the line of
+-- all others start as many each, by turns: `ahead` is how many more the ring has started.
+local function take_ids(q, n, ahead)
+  local ids = {}
+  if not key_limits(q) then
+    take_waiting(q, ids, n)
+    return ids, 0
+  end
+  take_from_ring(q, ids, math.max(math.ceil((n - ahead) / 2), 0))
+  local waiting = {}
+  take_waiting(q, waiting, n - #ids)
+  take_from_ring(q, ids, n - #ids - #waiting)
+  local of_ring = #ids
+  for _, id in ipairs(waiting) do
+    ids[#ids + 1] = id
+  end
+  return ids, of_ring
+end
