@@ -46,6 +46,7 @@ jobs:
   act: {queue: orders, use: faults.act}
   act-in-thread: {queue: orders, use: faults.act_in_thread}
   act-in-steps: {queue: orders, use: faults.act_in_steps}
+  act-in-process: {queue: orders, use: faults.act_in_thread, run_in: process}
 """
 
 #: What the data says is what the job does; the history tells who did what.

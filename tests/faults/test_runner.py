@@ -76,6 +76,22 @@ def test_a_killed_embedded_server_is_started_again_and_nothing_runs_twice(
     assert pipeline.counts().completed == 5
 
 
+def test_processes_of_jobs_die_with_a_killed_worker_and_their_jobs_run_again(
+    make_pipeline: MakePipeline, block_until: BlockUntil
+) -> None:
+    pipeline = make_pipeline(lock="30s")
+    [job] = pipeline.add({"sleep": 1.5}, job="act-in-process")
+    run = pipeline.run("--until-idle")
+    block_until(lambda: pipeline.history("start")[job] == 1, "10s")
+
+    os.kill(run.worker_pids()[0], signal.SIGKILL)
+
+    assert run.end() == 0
+    assert pipeline.history("start")[job] == 2
+    assert pipeline.history("end")[job] == 1
+    assert pipeline.counts().completed == 1
+
+
 @pytest.mark.parametrize("how", ["block", "regex"])
 def test_a_job_that_starves_its_process_for_three_locks_runs_once(
     make_pipeline: MakePipeline, how: str

@@ -106,6 +106,8 @@ def build_job_type(
         timeout_ms=_duration(merged, "timeout"),
         priority=merged.get("priority", 0),
         run_in=merged.get("run_in"),
+        max_memory=parse_size(merged["max_memory"]) if "max_memory" in merged else None,
+        recycle_after=merged.get("recycle_after", 100),
         keep=build_keep(merged.get("keep", {})),
         unique=build_unique(merged["unique"]) if "unique" in merged else None,
         expires_in_ms=_duration(merged, "expires_in"),

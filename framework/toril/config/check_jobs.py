@@ -13,7 +13,9 @@ from toril.config.suggestions import list_known, suggest
 from toril.plugins.descriptors import Processor
 
 #: Settings that only the worker that runs the job heeds.
-FOR_RUNS = ("timeout", "run_in", "expires_in", "deadline")
+FOR_RUNS = ("timeout", "run_in", "max_memory", "recycle_after", "expires_in", "deadline")
+#: Settings of the process that runs the job.
+_FOR_PROCESSES = ("max_memory", "recycle_after")
 
 
 def check_jobs(context: Context) -> None:
@@ -85,7 +87,13 @@ def _report_unknown_processor(context: Context, job: Entry, name: str) -> None:
 
 def _check_where_it_runs(context: Context, job: Entry, processor: Processor) -> None:
     run_in = context.merged(job).get("run_in")
-    if run_in is None or (run_in == "async") == processor.is_async:
+    for key in _FOR_PROCESSES:
+        if key in job.value and run_in != "process":
+            message = f"{key!r} has no effect: the job does not run in a process"
+            job.add(
+                "T212", (key,), message, hint="add `run_in: process`, or remove it", at_key=True
+            )
+    if run_in in (None, "process") or (run_in == "async") == processor.is_async:
         return
     kind, right = ("a coroutine", "async") if processor.is_async else ("a plain function", "thread")
     document, path = context.origin(job, "run_in")

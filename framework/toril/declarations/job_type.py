@@ -66,7 +66,11 @@ class JobType:
     #: 1 is the most urgent; 0 is none: first in, first out, ahead of all priorities.
     priority: int = 0
     #: None: `async` for coroutine functions, `thread` for plain ones.
-    run_in: Literal["async", "thread"] | None = None
+    run_in: Literal["async", "thread", "process"] | None = None
+    #: Memory that its process may hold, in bytes; only of jobs that run in one.
+    max_memory: int | None = None
+    #: Jobs that a process runs before another one takes its place.
+    recycle_after: int = 100
     keep: Keep = field(default_factory=Keep)
     unique: Unique | None = None
     #: How long after it is due a job may be started.

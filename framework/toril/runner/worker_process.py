@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import faulthandler
 import importlib
 import os
@@ -23,6 +22,8 @@ from toril.errors import TorilError
 from toril.plugins.manager import PluginManager
 from toril.plugins.observers import Observers
 from toril.runner.channel import Channel
+from toril.runner.job_processes import JobProcesses
+from toril.runner.lifeline import die_with
 from toril.runner.order import WorkerOrder, read_order
 from toril.runner.telling import Telling
 from toril.runtime.connection import connect, connect_sync
@@ -41,13 +42,11 @@ _REPORT_EVERY_S = 0.1
 #: Open files that a worker process may have, if the system lets it.
 _FILES = 65_536
 
-_PR_SET_PDEATHSIG = 1
-
 
 def main() -> None:
     """Serves its supervisor until told to stop, or until that is gone."""
     descriptor, supervisor = int(sys.argv[1]), int(sys.argv[2])
-    _die_with(supervisor)
+    die_with(supervisor)
     _allow_files()
     faulthandler.enable()
     # Ctrl-C is the supervisor's affair, and so is the grace that running jobs have.
@@ -57,14 +56,6 @@ def main() -> None:
         sys.stdout.flush()
         # Threads that never return must not keep the process; everything is settled by now.
         os._exit(code)
-
-
-def _die_with(supervisor: int) -> None:
-    """Has the kernel kill this process when its supervisor dies, however blocked it is."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != supervisor:
-        os._exit(0)
 
 
 def _allow_files() -> None:
@@ -135,6 +126,7 @@ class ServingProcess:
             clock=self._clock,
             observers=Observers(plugins, self._tell_from_thread),
         )
+        self._processes = JobProcesses(order)
         self._worker = Worker(
             pipeline=pipeline,
             queues=queues,
@@ -148,6 +140,7 @@ class ServingProcess:
             observers=self._observers,
             client=self._client,
             thread_client=thread_client,
+            processes=self._processes,
             check_data=self._client.check_data,
             sources=plugins.sources,
             build_job=make_job_factory(pipeline, self._clock),
@@ -173,6 +166,7 @@ class ServingProcess:
         finally:
             reporting.cancel()
             self._telling.report()
+        await self._processes.close()
         await self._client.close()
         await self._observers.drain()
         self._thread_redis.close()

@@ -1,39 +1,36 @@
-"""Runs claimed jobs: on the loop or in a thread, within their timeout, to an outcome."""
+"""Runs claimed jobs: on the loop, in a thread or a process, within their timeout, to an outcome."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import random
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
 from toril.declarations.backoff import WaitFactory
-from toril.declarations.job_type import Keep, Retry
-from toril.errors import Cancelled, Unrecoverable
-from toril.runtime.outcomes import Settlement
+from toril.errors import Cancelled, PluginError, Unrecoverable
+from toril.runtime.codec import decode_json
+from toril.runtime.outcomes import Completed, Settlement
 from toril.runtime.own_fields import LIMIT_KEYS
 from toril.runtime.worker.decide import (
-    DEFAULT_KEEP,
-    NO_RETRY,
     ClaimedUnbound,
     StepSkipped,
     TickSkipped,
     allowed_attempts,
-    decide_failure,
     decide_skip,
     decide_success,
-    fail,
     give_back,
 )
 from toril.runtime.worker.execution import Cause, Execution
 from toril.runtime.worker.ground import Ground
 from toril.runtime.worker.handles import Reports, RunningJob, RunningThreadJob
-from toril.runtime.worker.lifetime import TimeLimit, check_lifetime, find_end_ms, find_limit
+from toril.runtime.worker.judging import find_policy, judge
+from toril.runtime.worker.lifetime import TimeLimit, check_lifetime, find_limit
 from toril.runtime.worker.plans import Plan
 from toril.runtime.worker.preparation import Preparation
+from toril.runtime.worker.processes import Decided, Processes
 from toril.runtime.worker.threads import Threads
 
 _LIMIT_KEYS = LIMIT_KEYS.encode()
@@ -51,6 +48,7 @@ class Launcher:
         *,
         preparation: Preparation,
         threads: Threads,
+        processes: Processes | None,
         backoffs: Mapping[str, WaitFactory],
         reports: Mapping[str, Reports],
         client: Any,
@@ -59,6 +57,7 @@ class Launcher:
         self._ground = ground
         self._preparation = preparation
         self._threads = threads
+        self._processes = processes
         self._backoffs = backoffs
         self._reports = reports
         self._client = client
@@ -109,12 +108,13 @@ class Launcher:
             await self._preparation.bind_to_keys(job, plan.limit_keys, data)
             raise ClaimedUnbound
         handle = self._make_handle(execution, plan, data)
+        if plan.runs_in_process:
+            return await self._run_in_process(execution, plan, limit)
         self._ground.news.started(execution)
         if plan.runs_in_thread:
             return await self._run_in_thread(execution, plan, handle, limit)
-        if limit is None:
-            return await _call(plan, handle)
-        return await self._run_in_time(execution, plan, handle, limit)
+        running = _call(plan, handle)
+        return await (running if limit is None else self._run_in_time(execution, running, limit))
 
     def _make_handle(
         self, execution: Execution, plan: Plan, data: Any
@@ -131,9 +131,9 @@ class Launcher:
         return execution.handle
 
     async def _run_in_time(
-        self, execution: Execution, plan: Plan, handle: Any, limit: TimeLimit
+        self, execution: Execution, running: Awaitable[Any], limit: TimeLimit
     ) -> Any:
-        """Cancels the coroutine at its limit, which is told by the worker's clock."""
+        """Cancels what runs at its limit, which is told by the worker's clock."""
         loop = asyncio.get_running_loop()
         scope = asyncio.timeout(None)
         try:
@@ -141,11 +141,29 @@ class Launcher:
                 execution.alarm = self._ground.alarms.after(
                     limit.ms / 1000, lambda: scope.reschedule(loop.time())
                 )
-                return await _call(plan, handle)
+                return await running
         except TimeoutError as error:
             if not scope.expired():
                 raise
             raise limit.exceeded() from error
+
+    async def _run_in_process(
+        self, execution: Execution, plan: Plan, limit: TimeLimit | None
+    ) -> Any:
+        """Runs the job in a process, which is killed at its limit, or when the run is stopped."""
+        if self._processes is None:
+            raise PluginError(f"job {plan.job_type.name!r} runs in a process; use `toril run`")
+        async with self._processes.lend(plan) as process:
+            self._ground.news.started(execution)
+            running = process.run(
+                execution.job,
+                plan,
+                now_ms=self._ground.clock.now_ms(),
+                reports=self._reports[execution.job.queue],
+            )
+            if limit is None:
+                return await running
+            return await self._run_in_time(execution, running, limit)
 
     async def _run_in_thread(
         self, execution: Execution, plan: Plan, handle: Any, limit: TimeLimit | None
@@ -176,7 +194,13 @@ class Launcher:
             return None
         if execution.cause is Cause.CANCELLED:
             return self._judge(execution, Cancelled(execution.cancel_reason))
-        retry, keep = _policy(execution.plan)
+        if isinstance(execution.result, Decided):
+            outcome = execution.result.outcome
+            execution.result = (
+                decode_json(outcome.result) if isinstance(outcome, Completed) else None
+            )
+            return outcome
+        retry, keep = find_policy(execution.plan)
         return decide_success(execution.job, execution.result, retry=retry, keep=keep)
 
     def _judge(self, execution: Execution, error: BaseException) -> Settlement | None:
@@ -188,36 +212,22 @@ class Launcher:
             return give_back(execution.job)
         if isinstance(error, StepSkipped):
             self._ground.news.skipped(execution)
-            return decide_skip(execution.job, keep=_policy(execution.plan)[1])
+            return decide_skip(execution.job, keep=find_policy(execution.plan)[1])
         if isinstance(error, TickSkipped):
             self._ground.news.tick_skipped(execution, str(error))
             return decide_success(
-                execution.job, {"skipped": str(error)}, keep=_policy(execution.plan)[1]
+                execution.job, {"skipped": str(error)}, keep=find_policy(execution.plan)[1]
             )
         if execution.cause is Cause.CANCELLED and not isinstance(error, Cancelled):
             error = Cancelled(execution.cancel_reason)
-        plan = execution.plan
-        retry, keep = _policy(plan)
-        try:
-            return decide_failure(
-                execution.job,
-                error,
-                retry=retry,
-                keep=keep,
-                now_ms=self._ground.clock.now_ms(),
-                random_unit=random.random(),
-                factories=self._backoffs,
-                end_ms=None if plan is None else find_end_ms(plan.job_type, execution.job),
-                has_added_children=execution.handle is not None
-                and execution.handle.has_added_children,
-            )
-        except Exception as fault:  # noqa: BLE001 - an error whose own class is broken
-            text = f"{type(error).__name__}, which cannot be described: {type(fault).__name__}"
-            return fail(execution.job, Unrecoverable(text), attempts=retry.attempts, keep=keep)
-
-
-def _policy(plan: Plan | None) -> tuple[Retry, Keep]:
-    return (NO_RETRY, DEFAULT_KEEP) if plan is None else (plan.job_type.retry, plan.job_type.keep)
+        return judge(
+            execution.job,
+            error,
+            plan=execution.plan,
+            now_ms=self._ground.clock.now_ms(),
+            factories=self._backoffs,
+            has_added_children=execution.handle is not None and execution.handle.has_added_children,
+        )
 
 
 async def _call(plan: Plan, handle: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ class Plan:
     arguments: tuple[Any, ...]
     is_async: bool
     runs_in_thread: bool
+    runs_in_process: bool = False
     #: How long each of its runs may take.
     limit: TimeLimit | None = None
     #: What binds its jobs to limits per key; None if the queue has none.
@@ -88,12 +90,15 @@ def _build_plan(
             f"jobs.{job_type.name}: processor {processor.name!r} is a coroutine function, which "
             "runs on the loop; remove `run_in: thread`, or make it a plain function"
         )
+    if job_type.max_memory is not None and not Path("/proc/self/statm").exists():
+        raise PluginError(f"jobs.{job_type.name}: max_memory is kept on Linux only; remove it here")
     return Plan(
         job_type=job_type,
         function=processor.function,
         arguments=_bind_parameters(job_type, processor, resolve_secret),
         is_async=processor.is_async,
         runs_in_thread=runs_in_thread,
+        runs_in_process=job_type.run_in == "process",
         limit_keys=limit_keys or None,
         limit=None if job_type.timeout_ms is None else TimeLimit(job_type.timeout_ms),
         is_mortal=job_type.expires_in_ms is not None or job_type.deadline_ms is not None,

@@ -43,6 +43,7 @@ from toril.runtime.worker.news import News, OnEvent
 from toril.runtime.worker.outbox import Outbox
 from toril.runtime.worker.plans import build_plans
 from toril.runtime.worker.preparation import Preparation
+from toril.runtime.worker.processes import Processes
 from toril.runtime.worker.reconnect import Outage
 from toril.runtime.worker.recovery import Recovery
 from toril.runtime.worker.reports import QueueReports
@@ -63,9 +64,10 @@ class Worker:
     under those tokens (its own counts: jobs moved to it before it started), runs them one at a
     time, claims nothing else and ends. `check_data` holds data that a flow's expressions made
     against its job's schema; `sources` and `build_job` are for schedules whose ticks add a job for
-    each item of a source. `on_event` takes stable names and fields, see `News` and
-    `Outage`. `rates` are BullMQ's `limiter` of a worker, by queue: starts over all workers.
-    `renews_locks` is for a worker that no supervisor stands beside.
+    each item of a source; `processes` run the jobs that are to have one of their own. `on_event`
+    takes stable names and fields, see `News` and `Outage`. `rates` are BullMQ's `limiter` of a
+    worker, by queue: starts over all workers. `renews_locks` is for a worker that no supervisor
+    stands beside.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Worker:
         resolve_secret: Callable[[str], str],
         client: Any = None,
         thread_client: Any = None,
+        processes: Processes | None = None,
         check_data: CheckData | None = None,
         sources: Mapping[str, Source] | None = None,
         build_job: BuildJob | None = None,
@@ -139,6 +142,7 @@ class Worker:
                 ),
             ),
             threads=self._threads,
+            processes=processes,
             backoffs=backoffs,
             reports={each.name: QueueReports(ground, each) for each in served},
             client=client,
