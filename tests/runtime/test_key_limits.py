@@ -8,7 +8,7 @@ import json
 from collections import Counter, defaultdict
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from toril.adding import JobBuilder
@@ -310,7 +310,7 @@ async def test_what_waits_goes_on_when_the_limits_are_taken_away(keyed, rig):
 
 
 @settings(
-    max_examples=15,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -330,6 +330,13 @@ async def test_what_waits_goes_on_when_the_limits_are_taken_away(keyed, rig):
         min_size=1,
         max_size=25,
     ),
+)
+@example(  # the line starts more than the ring within one call
+    max_active=None,
+    rate=Rate(2, 350),
+    workers=2,
+    concurrency=8,
+    rows=[{"key": key, "fails": True, "turns": 1} for key in "abbcaacbccac"],
 )
 async def test_random_limits_per_key_are_never_exceeded_and_let_everything_through(
     keyed, rig, max_active, rate, workers, concurrency, rows

@@ -25,7 +25,7 @@ local function take_waiting(q, ids, n)
   end
 end
 
--- Adds up to n ids to a list, out of the ring; those that left `delayed` by other ways are passed over.
+-- Adds up to n ids to a list, out of the ring; those that wait for no key any more are passed over.
 local function take_from_ring(q, ids, n)
   while n > 0 do
     local popped = redis.call('ZPOPMIN', ring_of(q), n)
@@ -33,7 +33,8 @@ local function take_from_ring(q, ids, n)
       return
     end
     for i = 1, #popped, 2 do
-      if redis.call('ZREM', q.delayed, popped[i]) == 1 then
+      local is_parked = redis.call('HEXISTS', q.base .. popped[i], 't:kp') == 1
+      if is_parked and redis.call('ZREM', q.delayed, popped[i]) == 1 then
         tell_promoted(q, popped[i])
         ids[#ids + 1] = popped[i]
         n = n - 1
@@ -50,7 +51,7 @@ local function take_ids(q, n, ahead)
     take_waiting(q, ids, n)
     return ids, 0
   end
-  take_from_ring(q, ids, math.max(math.ceil((n - ahead) / 2), 0))
+  take_from_ring(q, ids, math.max(math.min(math.ceil((n - ahead) / 2), n), 0))
   local waiting = {}
   take_waiting(q, waiting, n - #ids)
   take_from_ring(q, ids, n - #ids - #waiting)
