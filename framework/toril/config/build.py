@@ -20,7 +20,7 @@ from toril.declarations.instants import parse_instant_ms
 from toril.declarations.job_type import JobType, Keep, KeepRule, Retry, Unique
 from toril.declarations.pipeline import PluginSettings, RedisSettings
 from toril.declarations.queue import KeyLimit, Queue
-from toril.declarations.schedule import LATEST_MS, Schedule
+from toril.declarations.schedule import LATEST_MS, Overlap, Schedule
 from toril.declarations.units import parse_duration_ms, parse_rate, parse_size
 
 Values = Mapping[str, Any]
@@ -179,6 +179,7 @@ def build_schedule(name: str, values: Values, *, timezone: str) -> Schedule:
         limit=values.get("limit"),
         jitter_ms=_duration(values, "jitter") or 0,
         **_build_catch_up(values.get("catch_up", "last")),
+        overlap=Overlap(values.get("overlap", "allow")),
         enabled=values.get("enabled", True),
     )
 

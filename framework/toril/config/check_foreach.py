@@ -35,7 +35,7 @@ def _check_external(schedule: Entry, queue: Entry) -> None:
     if "jitter" in schedule.value:
         message = f"'jitter' has no effect: another runtime works queue {queue.name!r}"
         schedule.add("T212", ("jitter",), message, hint="remove it", at_key=True)
-    for key, does_nothing in (("catch_up", "last"),):
+    for key, does_nothing in (("catch_up", "last"), ("overlap", "allow")):
         if schedule.has(key) and schedule.value[key] != does_nothing:
             message = f"{key!r} cannot be kept: another runtime works queue {queue.name!r}"
             hint = "declare the job for a queue that Toril serves"
@@ -47,6 +47,10 @@ def _check_source(context: Context, schedule: Entry) -> None:
         message = "'foreach' cannot be given beside 'flow': it adds a job for each item"
         hint = "name a job"
         schedule.add("T115", ("foreach",), message, hint=hint, at_key=True)
+    if schedule.has("overlap") and schedule.value["overlap"] != "allow":
+        message = "'overlap' cannot be given beside 'foreach': a tick adds many jobs"
+        hint = "keep a second job of an item out by `unique` of the job"
+        schedule.add("T115", ("overlap",), message, hint=hint, at_key=True)
     queue = _queue_of(context, schedule)
     if queue is not None and is_external(queue):
         message = f"'foreach' cannot be run: another runtime works queue {queue.name!r}"

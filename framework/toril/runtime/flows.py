@@ -20,7 +20,7 @@ from toril.runtime.children import name_children
 from toril.runtime.codec import decode_json, encode_json
 from toril.runtime.job import ClaimedJob, NewJob, ParentLink, StoredJob
 from toril.runtime.job_options import build_opts
-from toril.runtime.keys import parse_job_key
+from toril.runtime.keys import QueueKeys, parse_job_key
 from toril.runtime.own_fields import FLOW, RUN, STEP, STEP_CONDITION, STEP_DATA
 from toril.runtime.ticks import Tick
 
@@ -72,14 +72,28 @@ def build_triggered_run(
     The run is named after schedule and tick, so a tick that is started again adds nothing. Raises
     as `build_run`.
     """
-    schedule = tick.schedule
     data = tick.render_data() if tick.has_own_data else job.data
     inputs = data if isinstance(data, Mapping) else {}
-    run_id = f"{schedule.name}-{tick.instant_ms}"
-    flow = pipeline.flows[schedule.flow or ""]
+    run_id = _triggered_run_id(tick)
+    flow = pipeline.flows[tick.schedule.flow or ""]
     return run_id, build_run(
         pipeline, flow, inputs, run_id=run_id, now_ms=now_ms, check_data=check_data
     )
+
+
+def find_ends(pipeline: Pipeline, tick: Tick, job: StoredJob) -> list[tuple[QueueKeys, str]]:
+    """Gives queue and id of the jobs a tick's work ends with: its own, its run's last steps."""
+    prefix = pipeline.redis.prefix
+    ends = [(QueueKeys(prefix, job.queue), job.id)]
+    if tick.schedule.flow is not None:
+        for step in pipeline.flows[tick.schedule.flow].last_steps:
+            keys = QueueKeys(prefix, pipeline.jobs[step.job].queue)
+            ends.append((keys, step_job_id(_triggered_run_id(tick), step.name)))
+    return ends
+
+
+def _triggered_run_id(tick: Tick) -> str:
+    return f"{tick.schedule.name}-{tick.instant_ms}"
 
 
 def is_step(job: StoredJob) -> bool:

@@ -7,6 +7,8 @@ BullMQ's tools pass unknown hash fields through; keys under `meta:` survive thei
 - `meta:t:k:NUMBER:KEY:held`, `:starts`, `:parked`: who holds the slots of a key of a limit, when
   its last jobs started, who waits for it; `meta:t:parked`: what the keys begin with that anybody
   waits for; `meta:t:ring`: a sorted set of the jobs that waited for a key and may start, by turns
+- `meta:t:ticks`: a hash, by schedule: the tick that began last, and the jobs with which
+  its work ends; of schedules that do not overlap
 - `meta:t:paused-schedules`: see `QueueKeys.paused_schedules`
 - `meta:t:cancel`: a channel, see `QueueKeys.cancel_channel`
 """

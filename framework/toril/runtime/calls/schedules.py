@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -209,6 +209,17 @@ def add_next_tick(
         now_ms if since_ms is None else since_ms,
     )
     return Call("next_tick", (keys.base,), args, lambda reply: int(reply) if reply else None)
+
+
+def enter_tick(
+    keys: QueueKeys, schedule: str, tick: str, ends: Sequence[tuple[QueueKeys, str]]
+) -> Call[bool]:
+    """Lets a tick begin, unless the work of a former one has not ended.
+
+    `ends` are the jobs with which its own work ends, by queue and id. May come again.
+    """
+    packed = pack([[place.base, job_id] for place, job_id in ends])
+    return Call("enter_tick", (keys.base,), (schedule, tick, packed), bool)
 
 
 def remove_schedule(keys: QueueKeys, schedule: str, *, owner: str | None = None) -> Call[bool]:

@@ -30,4 +30,5 @@ if pending and redis.call('ZREM', q.delayed, pending) == 1 then
 end
 redis.call('ZREM', q.schedulers, scheduler)
 redis.call('DEL', key)
+redis.call('HDEL', q.base .. 'meta:t:ticks', scheduler)
 return 1
