@@ -116,3 +116,14 @@ async def test_a_run_whose_last_step_may_fail_completes(run_flow):
 
     assert (view.state, view.steps["mail"].state) == ("completed", "ignored")
     assert view.steps["mail"].error == "no"
+
+
+@pytest.mark.parametrize(("fails", "state"), [(False, "completed"), (True, "failed")])
+async def test_toril_flow_finished_is_told_when_the_last_steps_have_ended(
+    run_flow, rig, wait_until, fails, state
+):
+    view, _ = await run_flow(step("a"), step("b", "a", data={"fails": fails}), step("c", "a"))
+
+    await wait_until(lambda: rig.hooks.of("toril_flow_finished"))
+    told = rig.hooks.of("toril_flow_finished")
+    assert {tuple(each.values()) for each in told} == {(view.flow, view.run, state)}

@@ -89,6 +89,9 @@ async def test_a_tick_is_left_out_while_a_former_one_runs_and_the_next_comes_in_
 
     await ticking.until(began=2)
     assert (ticking.began[1] - ticking.began[0]).total_seconds() == 3 * MINUTE_S
+    assert [
+        (told["schedule"], told["tick_ms"]) for told in rig.hooks.of("toril_schedule_fired")
+    ] == [("often", tick.timestamp() * 1000) for tick in ticking.began]
     assert await check_queue(rig.sender, rig.keys(), clock=ticking.clock) == []
 
 

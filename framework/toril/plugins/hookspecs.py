@@ -71,6 +71,14 @@ class HookSpecs:
         """A job failed for good and left a copy, `job_id`, in its dead-letter queue."""
 
     @hookspec
+    def toril_schedule_fired(self, schedule: str, tick_ms: int, queue: str, job_id: str) -> None:
+        """A tick's job starts in this worker, for its first attempt; not told of skipped ticks."""
+
+    @hookspec
+    def toril_flow_finished(self, flow: str, run: str, state: str) -> None:
+        """A run has ended, `completed` or `failed`, with a step that this worker settled."""
+
+    @hookspec
     def toril_worker_started(self, worker: str, queues: tuple[str, ...]) -> None:
         """A worker process is ready to claim jobs."""
 

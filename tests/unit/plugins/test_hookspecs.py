@@ -161,6 +161,28 @@ def test_toril_dead_letter_added_tells_where_a_failed_job_left_its_copy(tell):
     assert seen == [("letters", "orders.7.1", "orders", "7", "sync", "away")]
 
 
+def test_toril_schedule_fired_is_told_of_the_tick(tell: Any):
+    seen: list[Any] = []
+
+    def toril_schedule_fired(schedule: str, tick_ms: int, queue: str, job_id: str) -> None:
+        seen.append((schedule, tick_ms, queue, job_id))
+
+    tell(toril_schedule_fired, schedule="nightly", tick_ms=5, queue="orders", job_id="7")
+
+    assert seen == [("nightly", 5, "orders", "7")]
+
+
+def test_toril_flow_finished_is_told_how(tell: Any):
+    seen: list[Any] = []
+
+    def toril_flow_finished(flow: str, run: str, state: str) -> None:
+        seen.append((flow, run, state))
+
+    tell(toril_flow_finished, flow="evening", run="r1", state="failed")
+
+    assert seen == [("evening", "r1", "failed")]
+
+
 def test_toril_worker_started_is_told_the_queues(tell: Any):
     seen: list[Any] = []
 

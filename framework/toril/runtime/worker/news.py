@@ -17,10 +17,14 @@ from toril.runtime.outcomes import (
     Postponed,
     Retried,
 )
+from toril.runtime.own_fields import RUN
+from toril.runtime.schedules import read_tick_ms
 from toril.runtime.worker.execution import Execution
 
 #: Takes an event's stable name and its fields; `runner/log_lines.py` words it.
 OnEvent = Callable[[str, Mapping[str, Any]], None]
+
+_RUN = RUN.encode()
 
 #: Replies to a settlement that mean: the job is no longer this worker's.
 _LOST_CODES = frozenset({-2, -3, -6})
@@ -37,7 +41,10 @@ class News:
         self._observers = observers
         self._on_event = on_event
         self._watches_start = observers.is_watched("toril_job_started")
+        self._watches_ticks = observers.is_watched("toril_schedule_fired")
         self._watches_completed = observers.is_watched("toril_job_completed")
+        #: Takes each step that has ended; None if nobody asks.
+        self.on_step_ended: Callable[[Execution], None] | None = None
 
     def say(self, event: str, fields: Mapping[str, Any]) -> None:
         """Announces an event that is of no single job."""
@@ -48,6 +55,8 @@ class News:
         """`job_started`."""
         if self._watches_start:
             self._notify("toril_job_started", execution, attempt=execution.attempt)
+        if self._watches_ticks and execution.job.repeat_key and execution.attempt == 1:
+            self._fired(execution)
         if self._on_event is not None:
             self._tell("job_started", execution)
 
@@ -68,6 +77,19 @@ class News:
                 self._tell("job_completed", execution, run_ms=self._run_ms(execution))
         elif outcome is not None:
             self._settled_otherwise(execution)
+        if self.on_step_ended is not None and _RUN in execution.job.fields:
+            self.on_step_ended(execution)
+
+    def _fired(self, execution: Execution) -> None:
+        job = execution.job
+        tick_ms = read_tick_ms(job)
+        self._observers.notify(
+            "toril_schedule_fired",
+            schedule=job.repeat_key,
+            tick_ms=job.timestamp_ms if tick_ms is None else tick_ms,
+            queue=job.queue,
+            job_id=job.id,
+        )
 
     def _settled_otherwise(self, execution: Execution) -> None:
         outcome, attempt = execution.outcome, execution.attempt

@@ -48,6 +48,7 @@ from toril.runtime.worker.reconnect import Outage
 from toril.runtime.worker.recovery import Recovery
 from toril.runtime.worker.reports import QueueReports
 from toril.runtime.worker.rounds import LANES, Rounds
+from toril.runtime.worker.run_ends import RunEnds
 from toril.runtime.worker.served_queue import Doubt, ServedQueue
 from toril.runtime.worker.threads import Threads
 
@@ -110,6 +111,9 @@ class Worker:
             news=news,
             dead_letters=DeadLetters(pipeline),
         )
+        self._run_ends = RunEnds(pipeline, sender, observers, outage)
+        if observers.is_watched("toril_flow_finished"):
+            news.on_step_ended = self._run_ends.note
         self._connect = connect_blocking
         self._observers = observers
         self._renews_locks = renews_locks
@@ -298,6 +302,7 @@ class Worker:
         for execution in executions:
             execution.stop(Cause.STOPPING)
         await _end([*parts, *(each.task for each in executions if each.task is not None)])
+        await self._run_ends.close()
         await self._ground.outbox.close()
         await self._ground.alarms.close()
         self._threads.close()
