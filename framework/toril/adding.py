@@ -7,7 +7,7 @@ the layout hold its id. What is refused is refused here, before anything is sent
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -41,10 +41,6 @@ from toril.runtime.runs import RunView
 from toril.runtime.states import JobState
 from toril.runtime.ticks import BuildJob
 from toril.runtime.unique import UniqueRule
-
-#: What one script call takes, so that it does not keep the server from others for long.
-CHUNK_JOBS = 1_000
-CHUNK_BYTES = 8 * 1024 * 1024
 
 #: A lost reply to `add` is asked for again after these pauses: an id that is there adds nothing.
 ADD_AGAIN_AFTER_S = (0.05, 0.2, 0.5)
@@ -327,15 +323,3 @@ def read_priority(options: AddOptions, declared: int) -> int:
 def list_created(jobs: Sequence[NewJob], added: Sequence[Added]) -> list[NewJob]:
     """Gives the jobs that were stored, rather than found or kept out."""
     return [job for job, one in zip(jobs, added, strict=True) if one.created]
-
-
-def cut_into_chunks(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
-    """Cuts jobs into lists that one call takes each, by number and by size."""
-    start = size = 0
-    for index, job in enumerate(jobs):
-        size += len(job.data)
-        if index > start and (index - start == CHUNK_JOBS or size > CHUNK_BYTES):
-            yield jobs[start:index]
-            start, size = index, len(job.data)
-    if start < len(jobs):
-        yield jobs[start:]

@@ -16,7 +16,6 @@ from toril.adding import (
     Deduplication,
     Instant,
     JobBuilder,
-    cut_into_chunks,
     list_created,
 )
 from toril.clock import Clock, SystemClock
@@ -35,6 +34,7 @@ from toril.plugins.observers import Observers
 from toril.runtime.call import Call
 from toril.runtime.calls.add import Added, add_jobs
 from toril.runtime.calls.jobs import Ending
+from toril.runtime.chunks import cut_into_chunks
 from toril.runtime.connection import check_server, connect, is_temporary, measure_offset_ms
 from toril.runtime.event_readers import EventReader
 from toril.runtime.events import FinishWaits

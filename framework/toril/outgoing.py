@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from toril.adding import cut_into_chunks
 from toril.runtime.calls.add import Added
+from toril.runtime.chunks import cut_into_chunks
 from toril.runtime.job import NewJob
 
 #: Stores jobs in one call; gives what became of each, or raises for all.

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
-from toril.adding import CHUNK_BYTES, AddOptions, Instant, JobBuilder, list_created
+from toril.adding import AddOptions, Instant, JobBuilder, list_created
 from toril.declarations.child_failure import ChildFailure, parse_child_failure
 from toril.declarations.spans import Span
 from toril.errors import AddError
 from toril.runtime.calls.add import Added
+from toril.runtime.chunks import CHUNK_BYTES
 from toril.runtime.job import NewJob, ParentLink
 
 #: What one script call takes: a tree is stored whole or not at all.

@@ -10,12 +10,9 @@ from typing import Any
 import pytest
 
 from toril.adding import (
-    CHUNK_BYTES,
-    CHUNK_JOBS,
     AddOptions,
     Deduplication,
     JobBuilder,
-    cut_into_chunks,
 )
 from toril.declarations.backoff import Backoff
 from toril.declarations.flow import Flow, Step
@@ -23,7 +20,6 @@ from toril.declarations.job_type import JobType, Retry
 from toril.declarations.pipeline import Pipeline
 from toril.declarations.queue import Queue
 from toril.errors import AddError, InvalidData, InvalidJobId, PayloadTooLarge, UnknownName
-from toril.runtime.job import NewJob
 
 NOW_MS = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 
@@ -276,15 +272,3 @@ def test_a_run_that_cannot_be_stored_is_refused(
         flow_builder.build_run(flow, inputs, run_id=run_id, now_ms=NOW_MS)
 
     assert str(caught.value).startswith(sentence)
-
-
-def test_jobs_are_cut_by_number_and_by_size() -> None:
-    def make(size: int) -> NewJob:
-        return NewJob(queue="q", id="a", name="n", data=b"x" * size, timestamp_ms=0)
-
-    small = [make(2)] * (2 * CHUNK_JOBS + 1)
-    large = [make(CHUNK_BYTES // 2)] * 3 + [make(CHUNK_BYTES + 1), make(1)]
-
-    assert [len(chunk) for chunk in cut_into_chunks(small)] == [CHUNK_JOBS, CHUNK_JOBS, 1]
-    assert [len(chunk) for chunk in cut_into_chunks(large)] == [2, 1, 1, 1]
-    assert list(cut_into_chunks([])) == []

@@ -13,7 +13,7 @@ from toril.cli.options import directory_option, format_option
 from toril.cli.output import ANSWER_IS_NO, cut_text, print_json, print_table
 from toril.cli.waiting import check_wait, wait_options, waiting_for, warn_if_idle
 from toril.declarations.instants import format_instant
-from toril.runtime.runs import RunView
+from toril.runtime.runs import RunView, StepView
 
 
 @click.group(cls=NounGroup, short_help="Start flows, look at runs, retry them.")
@@ -126,8 +126,16 @@ def _show(view: RunView, *, as_json: bool) -> None:
         print_json(view.as_json())
         return
     click.echo(f"run {view.run} of {view.flow} {view.state}")
-    rows = [
-        (name, step.state, cut_text(step.error or json.dumps(step.result, ensure_ascii=False)))
-        for name, step in view.steps.items()
-    ]
+    rows = [(name, _word_state(step), _word_end(step)) for name, step in view.steps.items()]
     print_table(("step", "state", "result or error"), rows, empty="no step")
+
+
+def _word_end(step: StepView) -> str | None:
+    return cut_text(step.error or json.dumps(step.result, ensure_ascii=False))
+
+
+def _word_state(step: StepView) -> str:
+    if step.items is None:
+        return step.state
+    failed = f", {step.items.failed} failed" if step.items.failed else ""
+    return f"{step.state} ({step.items.completed} of {step.items.total}{failed})"

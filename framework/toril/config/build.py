@@ -198,6 +198,8 @@ def build_flow(name: str, values: Values) -> Flow:
             job=said["job"],
             needs=tuple(said.get("needs", ())),
             data=said.get("data", {}),
+            foreach=said.get("foreach"),
+            matrix=said.get("matrix"),
             condition=said.get("if"),
             on_failure=ChildFailure(said.get("on_failure") or values.get("on_failure", "fail")),
         )

@@ -10,6 +10,8 @@ from toril.config.document import Document, Part, Path
 from toril.config.entries import Entry
 from toril.config.suggestions import list_known, suggest
 from toril.declarations.expression import (
+    FOREACH_VARIABLES,
+    MATRIX_VARIABLES,
     STEP_VARIABLES,
     ExpressionProblem,
     Template,
@@ -76,34 +78,71 @@ def check_expressions(
         "inputs": _known_inputs(context, flow),
         "needs": dict.fromkeys(said.get("needs", []), _OF_A_NEED),
     }
-    for key in ("data", "if"):
+    of_items, item_variables = _known_of_items(said)
+    for key in ("foreach", "matrix", "data", "if"):
         path = (*flow.path, "steps", step, key)
         if not any(place[: len(path)] == path for place in flow.document.expressions):
             continue
-        template = read_template(flow.document, path, said[key])
+        variables = item_variables if key == "data" else STEP_VARIABLES
+        template = read_template(flow.document, path, said[key], variables)
         if template is None:
             continue
-        for unknown in find_unknown_members(template, known):
+        for unknown in find_unknown_members(template, {**known, **of_items}):
             _report_unknown(flow.document, path, template, unknown, steps)
         if key == "data":
             _check_who_fills_in(context, flow, path, template, said["job"])
     _check_condition(context, flow, step, said)
+    _check_items(context, flow, step, said)
 
 
 def _check_condition(context: Context, flow: Entry, step: str, said: Mapping[str, Any]) -> None:
     """A condition is one expression, and the worker that claims the step decides it."""
     condition, keys = said.get("if"), ("steps", step, "if")
-    if isinstance(condition, str) and (*flow.path, *keys) not in flow.document.unread:
-        text = condition.strip()
-        if not (text.startswith("${{") and find_close(text, 3) == len(text) - 2):
-            message = "expected one expression, got text"
-            hint = "write ${{ needs.STEP.result... }} or ${{ inputs... }}"
-            flow.add("T401", keys, message, hint=hint)
+    _check_one_expression(flow, keys, condition)
     queue = external_queue_of(context, said["job"])
     if condition is not None and queue is not None:
         message = f"'if' cannot be decided: another runtime works queue {queue.name!r}"
         hint = "let a step before it decide, on a queue that Toril serves"
         flow.add("T408", keys, message, hint=hint, at_key=True)
+
+
+def _check_items(context: Context, flow: Entry, step: str, said: Mapping[str, Any]) -> None:
+    """A step's items are lists, and the worker that claims the step adds their jobs."""
+    keys = ("steps", step)
+    if "foreach" in said and "matrix" in said:
+        message = "'matrix' cannot be given beside 'foreach'"
+        flow.add("T115", (*keys, "matrix"), message, hint="keep one of the two", at_key=True)
+    lists: dict[Path, Any] = {("foreach",): said.get("foreach")}
+    if isinstance(said.get("matrix"), Mapping):
+        lists.update({("matrix", name): values for name, values in said["matrix"].items()})
+    for path, values in lists.items():
+        _check_one_expression(flow, (*keys, *path), values)
+    queue = external_queue_of(context, said["job"])
+    for key in ("foreach", "matrix"):
+        if key in said and queue is not None:
+            message = f"{key!r} cannot be run: another runtime works queue {queue.name!r}"
+            hint = "declare the job for a queue that Toril serves"
+            flow.add("T408", (*keys, key), message, hint=hint, at_key=True)
+
+
+def _check_one_expression(flow: Entry, keys: Path, value: Any) -> None:
+    """Text has to be one expression and nothing else, so that it keeps the value's type."""
+    if not isinstance(value, str) or (*flow.path, *keys) in flow.document.unread:
+        return
+    text = value.strip()
+    if not (text.startswith("${{") and find_close(text, 3) == len(text) - 2):
+        message = "expected one expression, got text"
+        hint = "write ${{ needs.STEP.result... }} or ${{ inputs... }}"
+        flow.add("T401", keys, message, hint=hint)
+
+
+def _known_of_items(said: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, str]]:
+    """Gives what a step's data may name of its items, and the variables with their types."""
+    if isinstance(said.get("matrix"), Mapping):
+        return {"matrix": dict.fromkeys(said["matrix"])}, MATRIX_VARIABLES
+    if "foreach" in said:
+        return {"item": None}, FOREACH_VARIABLES
+    return {}, STEP_VARIABLES
 
 
 def _check_who_fills_in(
@@ -171,6 +210,8 @@ def _word_unknown(
         message = f"step {names[1]!r} has no {name!r} here, only 'result' and 'state'"
         return message, f"write needs.{names[1]}.result"
     close = suggest(name, unknown.known)
+    if names[0] == "matrix":
+        return f"the step's matrix has no {name!r}", close or list_known("list", unknown.known)
     if names[0] == "inputs":
         hint = close or "declare it under the flow's `inputs`, in `properties`"
         return f"the flow has no input {name!r}", hint

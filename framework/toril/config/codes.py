@@ -79,6 +79,6 @@ CODES: dict[str, Code] = {
     "T405": _warning("A variable is not set and has no default; it reads as empty text."),
     "T406": _error("The secret reference cannot be resolved, or stands where none can."),
     "T407": _error("The expression names an input, a needed step or a member that is not there."),
-    "T408": _error("Only Toril's workers fill in results of needed steps, and skip steps."),
+    "T408": _error("Only Toril's workers fill in results, skip steps, and add jobs for items."),
     "T409": _warning("Text in `{{ }}` stays as it is; an expression is written `${{ }}`."),
 }

@@ -6,6 +6,8 @@ from __future__ import annotations
 _PLACES: tuple[tuple[str, ...], ...] = (
     ("flows", "*", "steps", "*", "data", "**"),
     ("flows", "*", "steps", "*", "if"),
+    ("flows", "*", "steps", "*", "foreach", "**"),
+    ("flows", "*", "steps", "*", "matrix", "**"),
     ("schedules", "*", "data", "**"),
     ("schedules", "*", "id"),
     ("schedules", "*", "priority"),

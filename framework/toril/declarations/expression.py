@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 #: What a step's data may name, with CEL's types.
 STEP_VARIABLES: Mapping[str, str] = {"inputs": "map<string, dyn>", "needs": "map<string, dyn>"}
 
+#: What the data of a step with `foreach`, or with `matrix`, may name.
+FOREACH_VARIABLES: Mapping[str, str] = {**STEP_VARIABLES, "item": "dyn"}
+MATRIX_VARIABLES: Mapping[str, str] = {**STEP_VARIABLES, "matrix": "map<string, dyn>"}
+
 #: What the data, ids and priorities of a schedule's jobs may name.
 SCHEDULE_VARIABLES: Mapping[str, str] = {"schedule": "map<string, dyn>", "item": "dyn"}
 

@@ -18,10 +18,19 @@ class Step:
     needs: tuple[str, ...] = ()
     #: JSON with `${{ }}` in its strings; `inputs` and `needs.STEP.result` are known there.
     data: Any = field(default_factory=dict)
+    #: A list, or text that is one `${{ }}`: a job for each item, which `data` may name as `item`.
+    foreach: Any = None
+    #: Lists by their names: a job for each combination, which `data` may name as `matrix.NAME`.
+    matrix: Mapping[str, Any] | None = None
     #: Text that is one `${{ }}`, or a boolean; None: it runs unless a step it needs was skipped.
     condition: str | bool | None = None
     #: What its failure for good means to those that need it.
     on_failure: ChildFailure = ChildFailure.FAIL
+
+    @property
+    def is_fan_out(self) -> bool:
+        """Whether it is several jobs, one for each item."""
+        return self.foreach is not None or self.matrix is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from toril.declarations.child_failure import ChildFailure
-from toril.declarations.expression import Template, parse_template
+from toril.declarations.expression import parse_template
 from toril.declarations.flow import Flow, Step
 from toril.declarations.pipeline import Pipeline
 from toril.errors import ExpressionError, UnknownName
@@ -21,7 +21,7 @@ from toril.runtime.codec import decode_json, encode_json
 from toril.runtime.job import ClaimedJob, NewJob, ParentLink, StoredJob
 from toril.runtime.job_options import build_opts
 from toril.runtime.keys import QueueKeys, parse_job_key
-from toril.runtime.own_fields import FLOW, RUN, STEP, STEP_CONDITION, STEP_DATA
+from toril.runtime.own_fields import FAN_OUT, FLOW, RUN, STEP, STEP_CONDITION, STEP_DATA
 from toril.runtime.ticks import Tick
 
 _RUN = RUN.encode()
@@ -110,10 +110,7 @@ def is_skipped(pipeline: Pipeline, job: ClaimedJob) -> bool:
     inputs_json = job.own.get(STEP_CONDITION)
     if inputs_json is None:
         return SKIPPED_RESULT in job.children.values()
-    own = job.own
-    step = _find_step(pipeline, own.get(FLOW, ""), own.get(STEP, ""))
-    inputs = decode_json(inputs_json, f"inputs of run {own.get(RUN)!r}")
-    context = {"inputs": inputs, "needs": _read_needs(pipeline, step, job)}
+    step, context = read_context(pipeline, job, inputs_json)
     value = parse_template(step.condition).render(context)
     if not isinstance(value, bool):
         raise ExpressionError(f"'if' of step {step.name!r} gave {value!r}, not true or false")
@@ -132,11 +129,34 @@ def render_step(pipeline: Pipeline, job: ClaimedJob) -> Any:
     see it. Raises UnknownName if the step is not declared any more, ExpressionError if an
     expression fails.
     """
-    own = job.own
-    step = _find_step(pipeline, own.get(FLOW, ""), own.get(STEP, ""))
-    inputs = decode_json(own[STEP_DATA], f"inputs of run {own.get(RUN)!r}")
-    context = {"inputs": inputs, "needs": _read_needs(pipeline, step, job)}
+    step, context = read_context(pipeline, job, job.own[STEP_DATA])
     return parse_template(step.data).render(context)
+
+
+def read_context(
+    pipeline: Pipeline, job: ClaimedJob, inputs_json: str
+) -> tuple[Step, dict[str, Any]]:
+    """Gives the step that a claimed job is, and what its expressions may name.
+
+    Raises UnknownName if the step is not declared any more.
+    """
+    step = find_step(pipeline, job)
+    inputs = decode_json(inputs_json, f"inputs of run {job.own.get(RUN)!r}")
+    return step, {"inputs": inputs, "needs": _read_needs(pipeline, step, job)}
+
+
+def find_step(pipeline: Pipeline, job: StoredJob) -> Step:
+    """Gives the step that a job is; raises UnknownName if it is not declared any more."""
+    flow_name, step_name = job.own.get(FLOW, ""), job.own.get(STEP, "")
+    flow = pipeline.flows.get(flow_name)
+    if flow is None:
+        raise UnknownName(f"flow {flow_name!r} is not declared any more; add it and retry the job")
+    step = flow.steps.get(step_name)
+    if step is None:
+        raise UnknownName(
+            f"flow {flow_name!r} has no step {step_name!r} any more; add it and retry the job"
+        )
+    return step
 
 
 def read_results(job: ClaimedJob) -> dict[str, Any]:
@@ -197,8 +217,9 @@ def _build_step(
     own = {FLOW: flow.name, RUN: run_id, STEP: step.name}
     if step.condition is not None:
         own[STEP_CONDITION] = encode_json(inputs, f"inputs of flow {flow.name!r}").decode()
-    template = parse_template(step.data)
-    data = _render_at_start(template, step, inputs, check_data)
+    if step.is_fan_out:
+        own[FAN_OUT] = "1"
+    data = _render_at_start(step, inputs, check_data)
     if data is None:
         own[STEP_DATA] = encode_json(inputs, f"inputs of flow {flow.name!r}").decode()
         data = encode_json(step.data, f"data of step {step.name!r}")
@@ -218,23 +239,14 @@ def _build_step(
 
 
 def _render_at_start(
-    template: Template, step: Step, inputs: Mapping[str, Any], check_data: CheckData | None
+    step: Step, inputs: Mapping[str, Any], check_data: CheckData | None
 ) -> bytes | None:
+    if step.is_fan_out:
+        return None
+    template = parse_template(step.data)
     if template.uses("needs"):
         return None
     data = template.render({"inputs": inputs})
     if check_data is not None:
         check_data(step.job, data)
     return encode_json(data, f"data of step {step.name!r}")
-
-
-def _find_step(pipeline: Pipeline, flow_name: str, step_name: str) -> Step:
-    flow = pipeline.flows.get(flow_name)
-    if flow is None:
-        raise UnknownName(f"flow {flow_name!r} is not declared any more; add it and retry the job")
-    step = flow.steps.get(step_name)
-    if step is None:
-        raise UnknownName(
-            f"flow {flow_name!r} has no step {step_name!r} any more; add it and retry the job"
-        )
-    return step

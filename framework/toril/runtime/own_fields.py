@@ -43,6 +43,10 @@ DURABLE_STEP = "t:j:"
 DEAD_LETTER = "t:dl"
 #: On a step with an `if`: the run's inputs as JSON.
 STEP_CONDITION = "t:i"
+#: On a step with `foreach` or `matrix`, whose job adds one for each item and waits for them: 1.
+FAN_OUT = "t:g"
+#: On a job that such a step added: the item's number, from 0.
+ITEM = "t:m"
 #: On a step that several others need: those beside BullMQ's one parent. JSON, a list of pairs of
 #: the parent's key and what BullMQ stores in `parent`.
 FURTHER_PARENTS = "t:n"
@@ -55,7 +59,7 @@ SCHEDULE_JITTER = "t:e"
 APPLIED_LIMITS = "t:l"
 
 #: Fields that a new job may carry.
-JOB_FIELDS = frozenset({FLOW, RUN, STEP, STEP_DATA, STEP_CONDITION, LIMIT_KEYS})
+JOB_FIELDS = frozenset({FLOW, RUN, STEP, STEP_DATA, STEP_CONDITION, FAN_OUT, ITEM, LIMIT_KEYS})
 
 
 def format_owner(token: str, attempts_started: int) -> str:

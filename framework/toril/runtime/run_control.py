@@ -9,11 +9,13 @@ from toril.declarations.child_failure import ChildFailure
 from toril.declarations.flow import Flow, Step
 from toril.declarations.pipeline import Pipeline
 from toril.errors import JobNotFound, WrongState
+from toril.runtime.calls.children import ChildStand
 from toril.runtime.calls.jobs import Ending, FoundJob, find_jobs, read_job, read_state, retry_job
+from toril.runtime.children import read_children
 from toril.runtime.flows import step_job_id
 from toril.runtime.job import StoredJob
 from toril.runtime.keys import QueueKeys
-from toril.runtime.own_fields import FLOW, RUN, STEP
+from toril.runtime.own_fields import FLOW, ITEM, RUN, STEP
 from toril.runtime.states import JobState
 from toril.runtime.steps import Steps
 
@@ -54,7 +56,7 @@ def list_runs(pipeline: Pipeline, flow: Flow, *, limit: int) -> Steps[list[Start
                 page: list[FoundJob] = yield find_jobs(keys, [state], first=first, count=_PAGE)
                 for job in (found.job for found in page):
                     own = job.own
-                    if own.get(FLOW) == flow.name and own.get(STEP) == name:
+                    if own.get(FLOW) == flow.name and own.get(STEP) == name and ITEM not in own:
                         run = StartedRun(flow.name, own.get(RUN, ""), job.timestamp_ms)
                         started[run.run] = run
                 first += _PAGE
@@ -67,8 +69,9 @@ def list_runs(pipeline: Pipeline, flow: Flow, *, limit: int) -> Steps[list[Start
 def retry_run(pipeline: Pipeline, flow: Flow, run_id: str, clock: Clock) -> Steps[list[str]]:
     """Runs the failed steps of a run again, with fresh attempts, and gives their names.
 
-    What they failed waits for them again; steps that completed, or whose failure does not count,
-    stay as they are. Raises JobNotFound, or WrongState if no step has failed.
+    Of a step with items the failed ones run again. What they failed waits for them again; steps
+    that completed, or whose failure does not count, stay as they are. Raises JobNotFound, or
+    WrongState if no step has failed.
     """
     retried, is_there = [], False
     # Each before those that need it, which could not be retried while it has failed.
@@ -80,6 +83,8 @@ def retry_run(pipeline: Pipeline, flow: Flow, run_id: str, clock: Clock) -> Step
             continue
         is_there = True
         if ending.state is JobState.FAILED and step.on_failure is ChildFailure.FAIL:
+            if step.is_fan_out:
+                yield from _retry_items(keys, job_id, clock)
             yield retry_job(keys, job_id, now_ms=clock.now_ms())
             retried.append(step.name)
     if not is_there:
@@ -87,6 +92,13 @@ def retry_run(pipeline: Pipeline, flow: Flow, run_id: str, clock: Clock) -> Step
     if not retried:
         raise WrongState(f"no step of run {run_id!r} of flow {flow.name!r} has failed")
     return retried
+
+
+def _retry_items(keys: QueueKeys, step_id: str, clock: Clock) -> Steps[None]:
+    """Runs the failed items of a step again; they are on its own queue."""
+    for child in (yield from read_children(keys, step_id, [ChildStand.FAILED])):
+        if child.id.startswith(f"{step_id}."):
+            yield retry_job(keys, child.id, now_ms=clock.now_ms())
 
 
 def _keys(pipeline: Pipeline, step: Step) -> QueueKeys:

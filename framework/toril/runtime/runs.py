@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from toril.declarations.child_failure import ChildFailure
@@ -12,6 +12,7 @@ from toril.declarations.flow import Flow, Step
 from toril.declarations.pipeline import Pipeline
 from toril.errors import JobNotFound
 from toril.runtime.call import Call
+from toril.runtime.calls.children import ItemCounts, count_items
 from toril.runtime.calls.jobs import Ending, read_state
 from toril.runtime.codec import decode_json
 from toril.runtime.flows import SKIPPED_RESULT, step_job_id
@@ -44,6 +45,13 @@ class StepView:
     queue: str
     result: Any = None
     error: str | None = None
+    #: Of a step with `foreach` or `matrix`, once all its items are there.
+    items: ItemCounts | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Gives what `toril flow show` prints of it."""
+        shown = {"state": self.state, "job": self.job, "result": self.result, "error": self.error}
+        return shown if self.items is None else {**shown, "items": asdict(self.items)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,15 +66,7 @@ class RunView:
 
     def as_json(self) -> dict[str, Any]:
         """Gives what `toril flow start --wait` prints."""
-        steps = {
-            name: {
-                "state": step.state,
-                "job": step.job,
-                "result": step.result,
-                "error": step.error,
-            }
-            for name, step in self.steps.items()
-        }
+        steps = {name: step.as_json() for name, step in self.steps.items()}
         return {"run": self.run, "flow": self.flow, "state": self.state, "steps": steps}
 
 
@@ -85,6 +85,7 @@ async def read_run(
     reading = _Reading(pipeline, flow, run_id, endings)
     reading.take_states(await sender.send_many(reading.list_state_calls(), return_exceptions=True))
     reading.take_notes(await sender.send_many(reading.list_note_calls()))
+    reading.take_counts(await sender.send_many(reading.list_count_calls()))
     return reading.view()
 
 
@@ -100,11 +101,13 @@ def read_run_sync(
     reading = _Reading(pipeline, flow, run_id, endings)
     reading.take_states(sender.send_many(reading.list_state_calls(), return_exceptions=True))
     reading.take_notes(sender.send_many(reading.list_note_calls()))
+    reading.take_counts(sender.send_many(reading.list_count_calls()))
     return reading.view()
 
 
 class _Reading:
-    """The two rounds of reading a run: where its jobs are; what is noted of those that are gone."""
+    """The rounds of reading a run: where its jobs are; what is noted of those that are gone; what
+    is known of steps' items."""
 
     def __init__(
         self, pipeline: Pipeline, flow: Flow, run_id: str, endings: Mapping[str, Ending]
@@ -115,6 +118,7 @@ class _Reading:
         self._endings = dict(endings)
         self._dependents = flow.map_dependents()
         self._gone: list[Step] = []
+        self._items: dict[str, ItemCounts | None] = {}
 
     def list_state_calls(self) -> list[Call[Ending]]:
         return [
@@ -140,14 +144,30 @@ class _Reading:
             needing = next(iter(self._dependents[step.name]), step)
             keys = self._keys(needing)
             noted_at = keys.processed(step_job_id(self._run_id, needing.name))
-            child = self._keys(step).job(step_job_id(self._run_id, step.name))
-            calls.append(Call(None, (), ("HGET", noted_at, child), _as_is))
+            calls.append(Call(None, (), ("HGET", noted_at, self._key(step)), _as_is))
         return calls
 
     def take_notes(self, results: list[bytes | None]) -> None:
         for step, result in zip(self._gone, results, strict=True):
             if result is not None:
                 self._endings[step.name] = Ending(JobState.COMPLETED, result)
+
+    def list_count_calls(self) -> list[Call[ItemCounts | None]]:
+        return [
+            count_items(
+                self._keys(step),
+                step_job_id(self._run_id, step.name),
+                [self._key(self._flow.steps[needed]) for needed in step.needs],
+            )
+            for step in self._fanned_out
+        ]
+
+    def take_counts(self, counts: list[ItemCounts | None]) -> None:
+        self._items = dict(zip((step.name for step in self._fanned_out), counts, strict=True))
+
+    @property
+    def _fanned_out(self) -> list[Step]:
+        return [step for step in self._flow.steps.values() if step.is_fan_out]
 
     def view(self) -> RunView:
         steps = {step.name: self._view_step(step) for step in self._flow.steps.values()}
@@ -159,15 +179,17 @@ class _Reading:
         )
 
     def _view_step(self, step: Step) -> StepView:
-        where = {"job": step_job_id(self._run_id, step.name), "queue": self._keys(step).queue}
+        job, queue = step_job_id(self._run_id, step.name), self._keys(step).queue
         ending = self._endings.get(step.name)
         if ending is None:
-            return StepView(state=self._guess_gone(step), **where)
+            return StepView(state=self._guess_gone(step), job=job, queue=queue)
         return StepView(
             state=_name_state(step, ending),
+            job=job,
+            queue=queue,
             result=None if ending.result is None else decode_json(ending.result, "result"),
             error=self._word_error(ending.reason),
-            **where,
+            items=self._items.get(step.name),
         )
 
     def _guess_gone(self, step: Step) -> str:
@@ -189,7 +211,11 @@ class _Reading:
         if match is None:
             return reason
         _, _, child = parse_job_key(match[1])
-        return f"step {child.removeprefix(f'{self._run_id}.')!r} failed"
+        name, _, number = child.removeprefix(f"{self._run_id}.").partition(".")
+        return f"item {number} of step {name!r} failed" if number else f"step {name!r} failed"
+
+    def _key(self, step: Step) -> str:
+        return self._keys(step).job(step_job_id(self._run_id, step.name))
 
     def _keys(self, step: Step) -> QueueKeys:
         queue = self._pipeline.jobs[step.job].queue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -51,6 +51,17 @@ class ChildCounts:
     failed: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ItemCounts:
+    """How many items a step of a flow has, and how they stand."""
+
+    total: int
+    pending: int
+    completed: int
+    #: Failed, whether that counts or not, or their jobs were removed.
+    failed: int
+
+
 @dataclass(frozen=True, slots=True)
 class ChildPage:
     """Some of a job's children; a child may come twice, on two pages."""
@@ -68,6 +79,20 @@ def count_children(keys: QueueKeys, job_id: str) -> Call[ChildCounts]:
         return ChildCounts(pending=pending, completed=completed, ignored=ignored, failed=failed)
 
     return Call("count_children", (keys.base,), (job_id,), parse)
+
+
+def count_items(keys: QueueKeys, job_id: str, needed: Sequence[str]) -> Call[ItemCounts | None]:
+    """Counts the items of a step, which needs the jobs of the keys `needed`; None: not all are
+    there yet."""
+
+    def parse(reply: list[int]) -> ItemCounts | None:
+        if not reply:
+            return None
+        total, pending, completed = reply
+        failed = total - pending - completed
+        return ItemCounts(total=total, pending=pending, completed=completed, failed=failed)
+
+    return Call("count_items", (keys.base,), (job_id, *needed), parse)
 
 
 def list_children(

@@ -95,6 +95,9 @@ class Launcher:
                 return await self._preparation.fire(job, tick)
             if self._preparation.is_skipped(job):
                 raise StepSkipped
+            if self._preparation.is_fan_out(job):
+                self._ground.news.started(execution)
+                return await self._preparation.run_items(job)
         plan = execution.plan
         if plan is None:
             raise Unrecoverable(self._preparation.explain_missing(job))

@@ -12,6 +12,7 @@ from toril.runtime.calls.add import add_jobs
 from toril.runtime.calls.jobs import update_data
 from toril.runtime.calls.limits import bind_keys
 from toril.runtime.codec import encode_json
+from toril.runtime.flow_items import is_fan_out
 from toril.runtime.flows import (
     CheckData,
     build_triggered_run,
@@ -31,6 +32,7 @@ from toril.runtime.worker.fan_out import FanOut
 from toril.runtime.worker.ground import Ground
 from toril.runtime.worker.plans import explain_missing
 from toril.runtime.worker.reasons import make_deferred_failure
+from toril.runtime.worker.step_items import StepItems
 from toril.runtime.worker.turns import Turns
 
 _REPEATED, _DEFERRED_FAILURE = b"rjk", b"defa"
@@ -48,12 +50,14 @@ class Preparation:
         processors: Mapping[str, Processor],
         check_data: CheckData | None,
         fan_out: FanOut,
+        step_items: StepItems,
     ) -> None:
         self._ground = ground
         self._pipeline = pipeline
         self._processors = processors
         self._check_data = check_data
         self._fan_out = fan_out
+        self._step_items = step_items
         self._turns = Turns(ground, pipeline)
 
     def is_needed(self, job: ClaimedJob) -> bool:
@@ -101,6 +105,14 @@ class Preparation:
         if tick.schedule.foreach is not None:
             return dict(await self._fan_out.run(job, tick))
         return await self._start_flow(job, tick)
+
+    def is_fan_out(self, job: ClaimedJob) -> bool:
+        """Whether the job is a step with items, which has no processor itself."""
+        return is_fan_out(job)
+
+    async def run_items(self, job: ClaimedJob) -> list[Any]:
+        """Adds the jobs of a step's items, or gives their results once all have ended."""
+        return await self._step_items.run(job)
 
     async def _start_flow(self, job: ClaimedJob, tick: Tick) -> dict[str, Any]:
         """Starts a run and gives its id; twice does no more than once."""

@@ -50,6 +50,7 @@ from toril.runtime.worker.reports import QueueReports
 from toril.runtime.worker.rounds import LANES, Rounds
 from toril.runtime.worker.run_ends import RunEnds
 from toril.runtime.worker.served_queue import Doubt, ServedQueue
+from toril.runtime.worker.step_items import StepItems
 from toril.runtime.worker.threads import Threads
 
 #: Cancelled coroutines get so long to clean up before their jobs are handed back anyway.
@@ -144,6 +145,7 @@ class Worker:
                 fan_out=FanOut(
                     ground, sources=sources or {}, build_job=build_job, threads=self._threads
                 ),
+                step_items=StepItems(ground, pipeline=pipeline, check_data=check_data),
             ),
             threads=self._threads,
             processes=processes,
