@@ -51,7 +51,7 @@ jobs:
 
 #: What the data says is what the job does; the history tells who did what.
 PROCESSORS = """
-import asyncio, os, re, signal, time
+import asyncio, os, re, signal, subprocess, time
 from pathlib import Path
 from toril import hookimpl, processor
 
@@ -92,6 +92,8 @@ async def act(job):
 
 @processor("faults.act_in_thread")
 def act_in_thread(job):
+    if "leave" in job.data:
+        subprocess.Popen(["sleep", str(job.data["leave"])])
     note("start", job)
     time.sleep(job.data["sleep"])
     note("end", job)

@@ -92,6 +92,22 @@ def test_processes_of_jobs_die_with_a_killed_worker_and_their_jobs_run_again(
     assert pipeline.counts().completed == 1
 
 
+@pytest.mark.parametrize("job_type", ["act-in-thread", "act-in-process"])
+def test_what_a_job_started_does_not_hold_up_the_end_of_its_killed_worker(
+    make_pipeline: MakePipeline, block_until: BlockUntil, job_type: str
+) -> None:
+    pipeline = make_pipeline(lock="30s")
+    [job] = pipeline.add({"sleep": 1, "leave": 8}, job=job_type)
+    run = pipeline.run("--until-idle")
+    block_until(lambda: pipeline.history("start")[job] == 1, "10s")
+
+    os.kill(run.worker_pids()[0], signal.SIGKILL)
+
+    run.wait_for("worker_ended", within="4s")
+    assert run.end() == 0
+    assert pipeline.history("end")[job] == 1
+
+
 @pytest.mark.parametrize("how", ["block", "regex"])
 def test_a_job_that_starves_its_process_for_three_locks_runs_once(
     make_pipeline: MakePipeline, how: str

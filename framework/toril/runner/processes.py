@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 from toril.runner.channel import Channel, Message
 from toril.runner.exits import Exit
@@ -58,12 +58,16 @@ class WorkerProcess:
     async def start(self) -> None:
         """Starts the process and sends it its order."""
         ours, theirs = socket.socketpair()
-        with theirs:
+        reading, writing = os.pipe()
+        output = os.fdopen(reading, "rb", 0)
+        with theirs, os.fdopen(writing, "wb", 0) as said:
             self._process = await asyncio.create_subprocess_exec(
                 *_command(theirs.fileno()),
                 pass_fds=[theirs.fileno()],
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
+                # Not PIPE: some Pythons then wait for the end of the output, too, which children of
+                # a job may hold open.
+                stdout=said,
                 stderr=asyncio.subprocess.STDOUT,
                 # Ctrl-C is for the supervisor, who lets jobs finish.
                 start_new_session=True,
@@ -72,7 +76,7 @@ class WorkerProcess:
         self._channel.send(self.order.to_message())
         self._readers = [
             asyncio.create_task(self._read_messages(self._channel)),
-            asyncio.create_task(self._read_output(self._process)),
+            asyncio.create_task(self._read_output(output)),
         ]
 
     def tell(self, message: Message, *, may_be_lost: bool = False) -> None:
@@ -106,16 +110,21 @@ class WorkerProcess:
         async for message in channel.messages():
             self._on_message(self, message)
 
-    async def _read_output(self, process: asyncio.subprocess.Process) -> None:
-        if process.stdout is None:
-            return
+    async def _read_output(self, output: BinaryIO) -> None:
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), output
+        )
         rest = b""
-        while chunk := await process.stdout.read(65_536):
-            *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > _LONGEST_OUTPUT:
-                lines, rest = [*lines, rest], b""
-            self._show(lines)
-        self._show([rest])
+        try:
+            while chunk := await reader.read(65_536):
+                *lines, rest = (rest + chunk).split(b"\n")
+                if len(rest) > _LONGEST_OUTPUT:
+                    lines, rest = [*lines, rest], b""
+                self._show(lines)
+        finally:
+            self._show([rest])
+            transport.close()
 
     def _show(self, lines: list[bytes]) -> None:
         for line in lines:
