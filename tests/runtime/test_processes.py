@@ -82,10 +82,24 @@ def fails(job):
         job.progress(object())
     if kind == "crash":
         os._exit(7)
-    if kind == "signal":
+    if kind == "fork" and os.fork() == 0:
+        time.sleep(60)
+    if kind in ("signal", "fork"):
         os.kill(os.getpid(), signal.SIGSEGV)
     if kind == "rate":
         raise RateLimited(0.01)
+
+
+@processor("p.exits")
+async def exits(job):
+    sys.exit(3)
+
+
+@processor("p.leaks")
+def leaks(job):
+    global leaked
+    leaked = bytearray(os.urandom(1)) * 400_000_000
+    return os.getpid()
 
 
 @processor("p.sleeps")
@@ -105,7 +119,7 @@ def grows(job):
 
 @hookimpl
 def toril_processors():
-    return [facts, tells, coroutine, parent, fails, sleeps, grows]
+    return [facts, tells, coroutine, parent, fails, exits, leaks, sleeps, grows]
 """
 
 
@@ -193,6 +207,19 @@ async def test_a_process_runs_many_jobs_and_is_recycled(housed, rig):
     assert await is_gone(pids[0])
 
 
+@pytest.mark.parametrize("fields", [{"recycle_after": 1}, {"max_memory": 256 * 2**20}])
+async def test_what_jobs_of_another_type_left_costs_a_job_nothing(housed, rig, fields):
+    housed.job("leaks")
+    housed.job("facts", **fields)
+    housed.start()
+    other = await rig.add({}, "leaks")
+    pid = (await rig.reaches(other, "completed", within_s=20)).returnvalue
+
+    job_id = await rig.add({}, "facts")
+
+    assert (await rig.reaches(job_id, "completed", within_s=20)).returnvalue["pid"] != pid
+
+
 async def test_progress_logs_steps_data_and_other_jobs_work_from_inside(housed, rig):
     for name in ("tells", "facts"):
         housed.job(name)
@@ -219,6 +246,15 @@ async def test_coroutines_run_in_processes_too(housed, rig):
     assert (done.returnvalue, done.progress) == (1, {"page": 1})
 
 
+async def test_a_coroutine_that_exits_costs_its_attempt(housed, rig):
+    housed.job("exits")
+    housed.start()
+
+    job_id = await rig.add({}, "exits")
+
+    assert (await rig.reaches(job_id, "failed", within_s=20)).failed_reason == "SystemExit: 3"
+
+
 async def test_a_job_in_a_process_waits_for_its_children(housed, rig):
     for name in ("parent", "facts"):
         housed.job(name)
@@ -236,6 +272,7 @@ async def test_a_job_in_a_process_waits_for_its_children(housed, rig):
         ("exit", "SystemExit: 3"),
         ("crash", "the job's process died: exit code 7"),
         ("signal", "the job's process died: signal SIGSEGV"),
+        ("fork", "the job's process died: signal SIGSEGV"),
         ("progress", "progress is a object, which JSON cannot hold"),
     ],
 )

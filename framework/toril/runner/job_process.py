@@ -16,8 +16,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Coroutine, Mapping
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -88,15 +88,23 @@ class Ear:
 
     def listen(self) -> None:
         """Hears until the worker is gone."""
-        self.loop.run_until_complete(self._listen())
+        try:
+            self.loop.run_until_complete(self._listen())
+        finally:
+            if self.is_busy:
+                os._exit(1)
+            self._runs.put(None)
 
     def send(self, message: Message) -> None:
         """Tells the worker something; from any thread."""
         self.loop.call_soon_threadsafe(self._channel.send, message)
 
-    def wait(self, running: Coroutine[Any, Any, T]) -> T:
+    def wait(self, running: Awaitable[T]) -> T:
         """Runs a coroutine on the loop, for the main thread."""
-        return asyncio.run_coroutine_threadsafe(running, self.loop).result()
+        error, result = asyncio.run_coroutine_threadsafe(_finish(running), self.loop).result()
+        if error is not None:
+            raise error
+        return cast(T, result)
 
     async def ask(self, method: str, *given: bytes) -> Any:
         """Has the worker do one of `Reports` for the job, with JSON; raises what that raises."""
@@ -116,9 +124,6 @@ class Ear:
                 self._answers.pop(message["number"]).set_result(message)
             else:
                 self._runs.put(message)
-        if self.is_busy:
-            os._exit(1)
-        self._runs.put(None)
 
 
 class AskedReports:
@@ -195,7 +200,7 @@ class JobRunner:
         try:
             result = plan.function(handle, *plan.arguments)
             if inspect.isawaitable(result):
-                result = self._ear.wait(_finish(result))
+                result = self._ear.wait(result)
             return decide_success(job, result, retry=retry, keep=keep)
         except BaseException as error:  # noqa: BLE001 - the edge of a processor; SystemExit too
             return judge(
@@ -231,8 +236,14 @@ def _read_pairs(given: list[Any]) -> dict[bytes, bytes]:
     return dict(msgspec.convert(given, list[tuple[bytes, bytes]]))
 
 
-async def _finish(running: Any) -> Any:
-    return await running
+async def _finish(running: Awaitable[T]) -> tuple[BaseException | None, T | None]:
+    """Gives what it raised, too: SystemExit would end the loop, and all that waits for it."""
+    try:
+        return None, await running
+    except GeneratorExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - the edge of a processor
+        return error, None
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class JobProcesses:
     @asynccontextmanager
     async def lend(self, plan: Plan) -> AsyncIterator[JobProcess]:
         """Gives a process for one job; raises ProcessCrashed if none can be started."""
-        process = self._take_idle() or await JobProcess.start(self._order)
+        process = self._take_idle(plan) or await JobProcess.start(self._order)
         self._alive.add(process)
         try:
             yield process
@@ -67,13 +67,13 @@ class JobProcesses:
         self._idle.clear()
         await asyncio.gather(*ending)
 
-    def _take_idle(self) -> JobProcess | None:
+    def _take_idle(self, plan: Plan) -> JobProcess | None:
         while self._idle:
             # The last one is the warmest, and the first ones get to end.
             process = self._idle.pop()
             if process.ends_at is not None:
                 process.ends_at.cancel()
-            if not process.has_ended:
+            if process.suits(plan):
                 return process
             self._end(process)
         return None
@@ -89,12 +89,18 @@ class JobProcesses:
 class JobProcess:
     """One process that runs a job at a time."""
 
-    def __init__(self, process: asyncio.subprocess.Process, channel: Channel) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, end: socket.socket, channel: Channel
+    ) -> None:
         self._process = process
+        self._end = end
         self._channel = channel
         self._messages = channel.messages()
         self._waiting = asyncio.create_task(process.wait())
+        self._waiting.add_done_callback(lambda _: self._hang_up())
         self._ending: asyncio.Task[None] | None = None
+        #: What it held before its first job.
+        self._fresh_bytes = 0
         self._over_bytes: int | None = None
         #: It waits for a job.
         self.is_ready = False
@@ -118,7 +124,7 @@ class JobProcess:
             except OSError as error:
                 ours.close()
                 raise ProcessCrashed(f"the job's process cannot be started: {error}") from error
-        made = cls(process, await Channel.open(ours))
+        made = cls(process, ours, await Channel.open(ours))
         try:
             made._channel.send(order.to_message())
             async with asyncio.timeout(_START_S):
@@ -131,6 +137,7 @@ class JobProcess:
                 await made._waiting
         if message["say"] == "failed":
             raise ProcessCrashed(f"the job's process cannot start: {message['error']}")
+        made._fresh_bytes = _measure_memory(process.pid)
         return made
 
     async def run(self, job: ClaimedJob, plan: Plan, *, now_ms: int, reports: Reports) -> Decided:
@@ -174,10 +181,14 @@ class JobProcess:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._channel.close()
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether the process is gone."""
-        return self._waiting.done()
+    def suits(self, plan: Plan) -> bool:
+        """Whether it may run one more job; what earlier ones left in memory is not its fault."""
+        if self._waiting.done() or self.runs >= plan.job_type.recycle_after:
+            return False
+        limit_bytes = plan.job_type.max_memory
+        if limit_bytes is None:
+            return True
+        return _measure_memory(self._process.pid) <= (self._fresh_bytes + limit_bytes) / 2
 
     def end(self) -> asyncio.Task[None]:
         """Lets it end by itself, which it does when nobody speaks to it any more; kills it then."""
@@ -200,8 +211,13 @@ class JobProcess:
             # It may have closed the channel and live on.
             await asyncio.shield(self.end())
             raise ProcessCrashed(f"the job's process died: {Exit(self._waiting.result())}")
-        self.is_ready = message["say"] in ("ready", "ended")
+        self.is_ready = message["say"] in ("ready", "ended") and self._over_bytes is None
         return message
+
+    def _hang_up(self) -> None:
+        """Ends the channel behind what the dead process said, whoever holds its end of it now."""
+        with suppress(OSError):
+            self._end.shutdown(socket.SHUT_RDWR)
 
     async def _answer(self, job: ClaimedJob, message: Mapping[str, Any], reports: Reports) -> None:
         """Does what the job asks for: one of `Reports`, whose arguments travel as JSON."""
