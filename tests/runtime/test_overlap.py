@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -75,6 +76,28 @@ async def test_ticks_that_may_overlap_run_beside_each_other(ticking):
 
     await ticking.until(began=2)
     ticking.gate.set()
+
+
+async def test_an_interval_does_not_stretch_because_the_queue_is_busy(ticking, rig):
+    rig.queue("orders", concurrency=1)
+    ticking.gate.set()
+    await ticking.start(Overlap.ALLOW)
+
+    for _ in range(5):
+        ticking.gate.clear()
+        await rig.add({"n": 1})  # holds the only slot when the next tick comes
+        await asyncio.sleep(0.02)
+        ticking.clock.advance(MINUTE_S + 17)
+        await asyncio.sleep(0.02)
+        ticking.gate.set()
+        ticking.clock.advance(MINUTE_S - 17)
+        await asyncio.sleep(0.05)
+
+    ticks = [began for began in ticking.began if not isinstance(began, dict)]
+    gaps = [(after - before).total_seconds() for before, after in pairwise(ticks)]
+    assert len(ticks) > 5
+    assert all(gap % MINUTE_S == 0 for gap in gaps)
+    assert max(gaps) <= 2 * MINUTE_S
 
 
 async def test_a_tick_is_left_out_while_a_former_one_runs_and_the_next_comes_in_time(ticking, rig):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from toril.declarations.cron import next_tick_ms
 from toril.runtime.calls.claim import Owner
@@ -72,9 +75,9 @@ return args.rows.map(([pattern, tz, after]) => {
 
 
 def list_starts(timezone: str) -> list[int]:
-    """Instants shortly before each change of the clocks in a year, and one far from any."""
+    """Instants shortly before each change of the clocks in ten years, and one far from any."""
     zone = ZoneInfo(timezone)
-    moment, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+    moment, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC)
     starts = [int(datetime(2026, 5, 5, tzinfo=UTC).timestamp() * 1000) + 1]
     offset = moment.astimezone(zone).utcoffset()
     while moment < end:
@@ -95,15 +98,61 @@ def list_ticks(pattern: str, timezone: str, after_ms: int) -> list[int]:
     return ticks
 
 
-async def test_ticks_over_changes_of_the_clocks_are_cron_parsers(node) -> None:
-    rows = [[p, zone, start] for zone in ZONES for start in list_starts(zone) for p in PATTERNS]
-
+async def find_different(node, rows: list[list[Any]]) -> list[list[Any]]:
     expected = await node.run(TICKS, rows=rows, count=COUNT, within_s=60)
+    return [row for row, ticks in zip(rows, expected, strict=True) if list_ticks(*row) != ticks]
 
-    different = [
-        row for row, ticks in zip(rows, expected, strict=True) if list_ticks(*row) != ticks
-    ]
-    assert different == []
+
+@pytest.mark.parametrize("zone", ZONES)
+async def test_ticks_over_changes_of_the_clocks_are_cron_parsers(node, zone) -> None:
+    rows = [[pattern, zone, start] for start in list_starts(zone) for pattern in PATTERNS]
+
+    assert await find_different(node, rows) == []
+
+
+def numbers(first: int, last: int) -> st.SearchStrategy[str]:
+    """A field: all, a number, a range, a list, a step of all or of a range."""
+    number = st.integers(first, last)
+    pair = st.tuples(number, number).map(sorted)
+    step = st.integers(1, last - first)
+    return st.one_of(
+        st.just("*"),
+        number.map(str),
+        pair.map(lambda ends: f"{ends[0]}-{ends[1]}"),
+        st.lists(number, min_size=2, max_size=4, unique=True).map(
+            lambda listed: ",".join(map(str, listed))
+        ),
+        step.map(lambda each: f"*/{each}"),
+        st.tuples(pair, step).map(lambda both: f"{both[0][0]}-{both[0][1]}/{both[1]}"),
+    )
+
+
+#: It loses the first of two midnights when it comes from another month.
+RANDOM_ZONES = [zone for zone in ZONES if zone != "America/Havana"]
+#: Days that every month has, or a schedule would have ticks years apart.
+DAYS = numbers(1, 28) | st.just("L")
+WEEKDAYS = numbers(0, 6) | st.sampled_from(["1#2", "5L", "MON-FRI", "?"])
+CRONS = st.tuples(numbers(0, 59), numbers(0, 23), DAYS, numbers(1, 12), WEEKDAYS)
+
+
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    rows=st.lists(
+        st.tuples(
+            CRONS.map(" ".join),
+            st.sampled_from(RANDOM_ZONES),
+            st.integers(1_767_225_600_000, 2_082_758_400_000),
+        ),
+        min_size=40,
+        max_size=120,
+    )
+)
+async def test_random_expressions_tick_as_in_cron_parser(node, rows) -> None:
+    assert await find_different(node, [list(row) for row in rows]) == []
 
 
 @pytest.fixture

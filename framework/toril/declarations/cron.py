@@ -10,6 +10,7 @@ follows the clock's own hours instead.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -41,6 +42,8 @@ _EXPECTED = (
     "0-7 or SUN-SAT (also 5L, 5#2)",
 )
 _MAX_LENGTH = 1024
+#: A range of one, which cronsim would step on from to the end of the field.
+_ONE_IN_STEPS = re.compile(r"\b([0-9]+)-\1/[0-9]+")
 _EVERY_HOUR = frozenset(range(24))
 
 #: No change of the clocks is larger, and none comes within so short a time of another.
@@ -146,7 +149,7 @@ def _check_field(text: str, position: int, part: str) -> str:
     twice = _named_twice(field, cleaned)
     if twice:
         raise ValueError(f"{name} {part!r} in {text!r} names {twice[0]} twice; name it once")
-    return cleaned
+    return _ONE_IN_STEPS.sub(r"\1", cleaned)
 
 
 def _is_foreign_to_node(field: Field, part: str) -> bool:
