@@ -31,6 +31,7 @@ def assemble_pipeline(context: Context) -> Pipeline:
         name: build_queue(name, queue.value, context.defaults("queue"), handlers=handlers)
         for name, queue in entries.queues.items()
     }
+    settings = {name: context.merged(job) for name, job in entries.jobs.items()}
     return Pipeline(
         root=root,
         project=values.get("project", root.name),
@@ -54,7 +55,10 @@ def assemble_pipeline(context: Context) -> Pipeline:
             name: build_schedule(name, schedule.value, timezone=context.timezone)
             for name, schedule in entries.schedules.items()
         },
-        flows={name: build_flow(name, flow.value) for name, flow in entries.flows.items()},
+        flows={
+            name: build_flow(name, flow.value, settings=settings)
+            for name, flow in entries.flows.items()
+        },
     )
 
 

@@ -190,8 +190,8 @@ def _build_catch_up(said: str | Values) -> dict[str, Any]:
     return {"latest_ms": latest_ms, "catches_up": said["mode"] == "all"}
 
 
-def build_flow(name: str, values: Values) -> Flow:
-    """Builds a flow."""
+def build_flow(name: str, values: Values, *, settings: Mapping[str, Values]) -> Flow:
+    """Builds a flow; `settings` are those of each job, over its queue's and the defaults."""
     steps = {
         step: Step(
             name=step,
@@ -202,10 +202,17 @@ def build_flow(name: str, values: Values) -> Flow:
             matrix=said.get("matrix"),
             condition=said.get("if"),
             on_failure=ChildFailure(said.get("on_failure") or values.get("on_failure", "fail")),
+            retry=_build_retry_over(settings[said["job"]], said) if "retry" in said else None,
+            timeout_ms=_duration(said, "timeout"),
+            priority=said.get("priority"),
         )
         for step, said in values["steps"].items()
     }
     return Flow(name=name, inputs=values.get("inputs"), steps=steps)
+
+
+def _build_retry_over(settings: Values, said: Values) -> Retry:
+    return build_retry(merge_job_layers(settings, {"retry": said["retry"]})["retry"])
 
 
 def _duration(values: Values, key: str) -> int | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from toril.config.check_backoff import check_backoff
 from toril.config.check_data import check_static_data
 from toril.config.check_data_schema import check_inline_schema
 from toril.config.check_expressions import check_expressions, external_queue_of
+from toril.config.check_jobs import warn_of_run_settings
 from toril.config.check_unique import warn_where_not_unique
 from toril.config.context import Context
 from toril.config.entries import Entry
@@ -61,6 +63,22 @@ def _check_jobs(context: Context, flow: Entry, steps: dict[str, Mapping[str, Any
         if job is not None and flow.has("steps", name):
             check_static_data(context, flow, ("steps", name, "data"), job)
             warn_where_not_unique(context, flow, keys, job)
+            if job.is_sound:
+                _check_changes(context, flow, name, job)
+
+
+def _check_changes(context: Context, flow: Entry, step: str, job: Entry) -> None:
+    """Checks what a step says otherwise than its job."""
+    path = (*flow.path, "steps", step)
+    value = {**flow.value["steps"][step], "queue": job.value["queue"]}
+    changed = Entry(
+        kind="jobs", name=job.name, document=flow.document, value=value, at=path, over=job
+    )
+    queue = external_queue_of(context, job.name)
+    if queue is not None:
+        warn_of_run_settings(changed, queue)
+    if "retry" in value:
+        check_backoff(context, changed, external=queue is not None)
 
 
 def _check_who_skips(

@@ -50,6 +50,12 @@ def _check_external(job: Entry, queue: Entry) -> None:
         if key in job.value:
             hint = "remove it, or `served_by: external` from the queue"
             job.add("T207", (key,), f"{key!r} cannot be used: {place}", hint=hint, at_key=True)
+    warn_of_run_settings(job, queue)
+
+
+def warn_of_run_settings(job: Entry, queue: Entry) -> None:
+    """Warns of what a job on an external queue says that only Toril's workers heed."""
+    place = f"another runtime works queue {queue.name!r}"
     retry = job.value.get("retry")
     paths: list[tuple[str, ...]] = [(key,) for key in FOR_RUNS if key in job.value]
     if isinstance(retry, dict):

@@ -66,12 +66,15 @@ class Context:
 
     def merged(self, job: Entry) -> dict[str, Any]:
         """Gives the job's settings over its queue's and the defaults."""
-        return merge_job_layers(self.defaults("job"), self.queue_defaults(job), job.value)
+        below = {} if job.over is None else job.over.value
+        return merge_job_layers(self.defaults("job"), self.queue_defaults(job), below, job.value)
 
     def origin(self, job: Entry, *keys: str) -> tuple[Document, Keys]:
         """Gives the place where a setting of the job is said: its own, the queue's, the default."""
         if _has(job.value, keys):
             return job.document, (*job.path, *keys)
+        if job.over is not None:
+            return self.origin(job.over, *keys)
         queue = self.queue_of(job)
         if queue is not None and _has(self.queue_defaults(job), keys):
             return queue.document, (*queue.path, "job", *keys)

@@ -19,11 +19,15 @@ class Entry:
     name: str
     document: Document
     value: Any
+    #: Where it stands if that is not under its kind and name: a step that changes its job.
+    at: Path = ()
+    #: The job that it changes.
+    over: Entry | None = None
 
     @property
     def path(self) -> Path:
         """Where it stands in its file."""
-        return (self.kind, self.name)
+        return self.at or (self.kind, self.name)
 
     @property
     def is_sound(self) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from toril.declarations.child_failure import ChildFailure
+from toril.declarations.job_type import JobType, Retry
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +27,20 @@ class Step:
     condition: str | bool | None = None
     #: What its failure for good means to those that need it.
     on_failure: ChildFailure = ChildFailure.FAIL
+    #: None: what the job type says.
+    retry: Retry | None = None
+    timeout_ms: int | None = None
+    priority: int | None = None
+
+    def refine(self, job_type: JobType) -> JobType:
+        """Gives the step's job type with what the step says otherwise."""
+        said: dict[str, Any] = {
+            "retry": self.retry,
+            "timeout_ms": self.timeout_ms,
+            "priority": self.priority,
+        }
+        changes = {name: value for name, value in said.items() if value is not None}
+        return replace(job_type, **changes) if changes else job_type
 
     @property
     def is_fan_out(self) -> bool:

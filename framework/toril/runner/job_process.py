@@ -41,7 +41,7 @@ from toril.runtime.sync_sender import SyncSender
 from toril.runtime.worker.decide import allowed_attempts, decide_success
 from toril.runtime.worker.handles import RunningJob, RunningThreadJob
 from toril.runtime.worker.judging import find_policy, judge
-from toril.runtime.worker.plans import Plan, build_plans
+from toril.runtime.worker.plans import Plan, PlanKey, build_plans, find_plan
 from toril.sync_client import SyncClient
 
 T = TypeVar("T")
@@ -169,7 +169,7 @@ class JobRunner:
         self._ear = ear
         self._clock = SystemClock()
         self._plugins = PluginManager.load(order.pipeline.plugins)
-        self._plans: dict[str, Mapping[str, Plan]] = {}
+        self._plans: dict[str, Mapping[PlanKey, Plan]] = {}
         self._reports = AskedReports(ear)
         observers = Observers(self._plugins, log_event)
         self._client = Client(
@@ -194,7 +194,8 @@ class JobRunner:
             _read_pairs(message["children"]),
         )
         self._clock.offset_ms += message["now_ms"] - self._clock.now_ms()
-        plan = self._find_plans(job.queue)[job.name]
+        plan = find_plan(self._find_plans(job.queue), job)
+        assert plan is not None, "the worker has found it"
         handle = self._ear.wait(self._make_handle(job, plan))
         retry, keep = find_policy(plan)
         try:
@@ -223,7 +224,7 @@ class JobRunner:
             reports=self._reports,
         )
 
-    def _find_plans(self, queue: str) -> Mapping[str, Plan]:
+    def _find_plans(self, queue: str) -> Mapping[PlanKey, Plan]:
         if queue not in self._plans:
             plugins = self._plugins
             self._plans[queue] = build_plans(

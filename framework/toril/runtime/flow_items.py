@@ -48,7 +48,7 @@ def build_items(
     """
     step, context = read_context(pipeline, job, job.own[STEP_DATA])
     items = _list_items(step, context)
-    job_type = pipeline.jobs[step.job]
+    job_type = step.refine(pipeline.jobs[step.job])
     name, variables = (
         ("item", FOREACH_VARIABLES) if step.matrix is None else ("matrix", MATRIX_VARIABLES)
     )

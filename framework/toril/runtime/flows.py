@@ -205,7 +205,7 @@ def _build_step(
     now_ms: int,
     check_data: CheckData | None,
 ) -> NewJob:
-    job_type = pipeline.jobs[step.job]
+    job_type = step.refine(pipeline.jobs[step.job])
     links = [
         ParentLink(
             id=step_job_id(run_id, other.name),

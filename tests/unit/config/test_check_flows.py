@@ -7,6 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from toril.config.check_flows import _find_cycle
+from toril.declarations.backoff import Backoff
+from toril.declarations.job_type import Retry
 
 HEAD = """
 jobs:
@@ -146,3 +148,17 @@ def can_be_ordered(needs: dict[str, list[str]]) -> bool:
         for name in free:
             del left[name]
     return True
+
+
+def test_a_step_replaces_what_it_says_of_retries_and_keeps_the_rest(load) -> None:
+    job = "retry: {attempts: 3, backoff: 2s, never_on: [KeyError]}"
+    top = f"version: 1\ndefaults: {{job: {{{job}}}}}"
+    steps = "    steps: {a: {job: greet, retry: 7, timeout: 5s, priority: 2}, b: {job: greet}}"
+
+    flow = load(HEAD + steps, top=top).require_pipeline().flows["daily"]
+
+    assert flow.steps["a"].retry == Retry(
+        attempts=7, backoff=Backoff(type="fixed", delay_ms=2_000), never_on=("KeyError",)
+    )
+    assert (flow.steps["a"].timeout_ms, flow.steps["a"].priority) == (5_000, 2)
+    assert flow.steps["b"].retry is None

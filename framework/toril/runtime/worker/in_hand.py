@@ -11,6 +11,7 @@ from toril.runtime.worker.decide import give_back
 from toril.runtime.worker.execution import Cause, Execution
 from toril.runtime.worker.ground import Ground
 from toril.runtime.worker.launcher import Launcher
+from toril.runtime.worker.plans import find_plan
 from toril.runtime.worker.served_queue import ServedQueue
 
 
@@ -37,7 +38,7 @@ class JobsInHand:
         execution = Execution(
             served,
             job,
-            plan=served.plans.get(job.name),
+            plan=find_plan(served.plans, job),
             started_ms=self._ground.clock.now_ms(),
             claimed_at=self._ground.clock.monotonic(),
         )

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from toril.declarations.flow import Step
 from toril.declarations.job_type import JobType
 from toril.declarations.names import describe_unknown
 from toril.declarations.pipeline import Pipeline
 from toril.errors import PluginError
 from toril.plugins.descriptors import Processor
 from toril.plugins.secrets import is_secret
+from toril.runtime.job import StoredJob
 from toril.runtime.limit_keys import LimitKeys
+from toril.runtime.own_fields import FLOW, STEP
 from toril.runtime.worker.lifetime import TimeLimit
+
+_STEP = STEP.encode()
+
+#: The name of a job type; or flow and name of a step that changes its own.
+PlanKey = str | tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +51,32 @@ def build_plans(
     queue: str,
     processors: Mapping[str, Processor],
     resolve_secret: Callable[[str], str],
-) -> dict[str, Plan]:
-    """Prepares every job type of the queue whose processor is there.
+) -> dict[PlanKey, Plan]:
+    """Prepares every job type of the queue whose processor is there, and what steps change of it.
 
     Raises PluginError when parameters do not fit, SecretError when a secret is missing.
     """
-    plans = {}
+    plans: dict[PlanKey, Plan] = {}
     limit_keys = LimitKeys(queue, pipeline.queues[queue].limits)
     for job_type in pipeline.jobs.values():
         processor = processors.get(job_type.use or "")
         if job_type.queue == queue and processor is not None:
             plans[job_type.name] = _build_plan(job_type, processor, limit_keys, resolve_secret)
+    for flow in pipeline.flows.values():
+        for step in flow.steps.values():
+            plan = plans.get(step.job)
+            if plan is not None and step.refine(plan.job_type) is not plan.job_type:
+                plans[flow.name, step.name] = _refine(plan, step)
     return plans
+
+
+def find_plan(plans: Mapping[PlanKey, Plan], job: StoredJob) -> Plan | None:
+    """Gives how a job is run, None if nobody knows here."""
+    if _STEP in job.fields:
+        plan = plans.get((job.own.get(FLOW, ""), job.own[STEP]))
+        if plan is not None and plan.job_type.name == job.name:
+            return plan
+    return plans.get(job.name)
 
 
 def explain_missing(
@@ -100,9 +122,18 @@ def _build_plan(
         runs_in_thread=runs_in_thread,
         runs_in_process=job_type.run_in == "process",
         limit_keys=limit_keys or None,
-        limit=None if job_type.timeout_ms is None else TimeLimit(job_type.timeout_ms),
+        limit=_limit_of(job_type),
         is_mortal=job_type.expires_in_ms is not None or job_type.deadline_ms is not None,
     )
+
+
+def _refine(plan: Plan, step: Step) -> Plan:
+    job_type = step.refine(plan.job_type)
+    return replace(plan, job_type=job_type, limit=_limit_of(job_type))
+
+
+def _limit_of(job_type: JobType) -> TimeLimit | None:
+    return None if job_type.timeout_ms is None else TimeLimit(job_type.timeout_ms)
 
 
 def _bind_parameters(

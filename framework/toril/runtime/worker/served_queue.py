@@ -11,7 +11,7 @@ from toril.runtime.keys import QueueKeys
 from toril.runtime.outcomes import Completed, Failed, Settlement
 from toril.runtime.worker.alarms import Alarm, Alarms
 from toril.runtime.worker.execution import Execution
-from toril.runtime.worker.plans import Plan
+from toril.runtime.worker.plans import Plan, PlanKey
 
 #: Jobs a call carries at most in each direction, so that peers are not kept waiting by one script.
 MAX_BATCH = 250
@@ -47,7 +47,7 @@ class ServedQueue:
         self,
         queue: Queue,
         keys: QueueKeys,
-        plans: Mapping[str, Plan],
+        plans: Mapping[PlanKey, Plan],
         *,
         clock: Clock,
         alarms: Alarms,
