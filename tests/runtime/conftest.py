@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 from redis.asyncio import Redis
+from tests.housed import Housed
 
 from toril.adding import make_job_factory
 from toril.client import Client
@@ -266,3 +267,12 @@ async def make_client(request: pytest.FixtureRequest, rig: Any) -> AsyncIterator
 
 async def _nothing() -> None:
     pass
+
+
+@pytest.fixture
+async def housed(rig: Rig, tmp_path: Path) -> AsyncIterator[Housed]:
+    """A rig whose jobs run in processes of their own."""
+    made = Housed(rig, tmp_path)
+    yield made
+    await rig.close()
+    await made.processes.close()

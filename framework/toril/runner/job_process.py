@@ -63,16 +63,15 @@ def main() -> None:
         return
     try:
         runner = JobRunner(read_order(order), ear)
+        ear.send({"say": "ready"})
+        while (message := runs.get()) is not None:
+            ear.is_busy = True
+            outcome = runner.run(message)
+            ear.is_busy = False
+            ear.send({"say": "ended", "kind": type(outcome).__name__, "outcome": outcome})
     except errors.TorilError as error:
         ear.send({"say": "failed", "error": str(error)})
         runs.get()
-        return
-    ear.send({"say": "ready"})
-    while (message := runs.get()) is not None:
-        ear.is_busy = True
-        outcome = runner.run(message)
-        ear.is_busy = False
-        ear.send({"say": "ended", "kind": type(outcome).__name__, "outcome": outcome})
 
 
 class Ear:
@@ -186,7 +185,7 @@ class JobRunner:
         )
 
     def run(self, message: Message) -> Settlement:
-        """Runs a job and decides how it ended."""
+        """Runs a job and decides how it ended; raises PluginError, SecretError if it cannot."""
         job = ClaimedJob(
             message["queue"],
             message["id"],
@@ -194,8 +193,7 @@ class JobRunner:
             _read_pairs(message["children"]),
         )
         self._clock.offset_ms += message["now_ms"] - self._clock.now_ms()
-        plan = find_plan(self._find_plans(job.queue), job)
-        assert plan is not None, "the worker has found it"
+        plan = self._find_plan(job)
         handle = self._ear.wait(self._make_handle(job, plan))
         retry, keep = find_policy(plan)
         try:
@@ -224,13 +222,20 @@ class JobRunner:
             reports=self._reports,
         )
 
-    def _find_plans(self, queue: str) -> Mapping[PlanKey, Plan]:
+    def _find_plan(self, job: ClaimedJob) -> Plan:
+        plugins, queue = self._plugins, job.queue
         if queue not in self._plans:
-            plugins = self._plugins
             self._plans[queue] = build_plans(
                 self._pipeline, queue, plugins.processors, plugins.resolve_secret
             )
-        return self._plans[queue]
+        plan = find_plan(self._plans[queue], job)
+        if plan is None:
+            # The worker has it: a file has changed since.
+            use = str(self._pipeline.jobs[job.name].use)
+            raise errors.PluginError(
+                plugins.explain_missing("processor", use) or f"there is no processor {use!r} now"
+            )
+        return plan
 
 
 def _read_pairs(given: list[Any]) -> dict[bytes, bytes]:

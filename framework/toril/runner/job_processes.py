@@ -128,15 +128,13 @@ class JobProcess:
         try:
             made._channel.send(order.to_message())
             async with asyncio.timeout(_START_S):
-                message = await made._read()
+                await made._read()
         except TimeoutError as error:
             raise ProcessCrashed(f"the job's process did not start in {_START_S:.0f} s") from error
         finally:
             if not made.is_ready:
                 made.kill()
                 await made._waiting
-        if message["say"] == "failed":
-            raise ProcessCrashed(f"the job's process cannot start: {message['error']}")
         made._fresh_bytes = _measure_memory(process.pid)
         return made
 
@@ -211,6 +209,8 @@ class JobProcess:
             # It may have closed the channel and live on.
             await asyncio.shield(self.end())
             raise ProcessCrashed(f"the job's process died: {Exit(self._waiting.result())}")
+        if message["say"] == "failed":
+            raise ProcessCrashed(f"the job's process cannot run it: {message['error']}")
         self.is_ready = message["say"] in ("ready", "ended") and self._over_bytes is None
         return message
 

@@ -156,14 +156,14 @@ class Launcher:
         """Runs the job in a process, which is killed at its limit, or when the run is stopped."""
         if self._processes is None:
             raise PluginError(f"job {plan.job_type.name!r} runs in a process; use `toril run`")
+        job = execution.job
         async with self._processes.lend(plan) as process:
             self._ground.news.started(execution)
-            running = process.run(
-                execution.job,
-                plan,
-                now_ms=self._ground.clock.now_ms(),
-                reports=self._reports[execution.job.queue],
-            )
+            now_ms = self._ground.clock.now_ms()
+            if plan.is_mortal:
+                # A fresh process has taken of the time that was left.
+                limit = find_limit(plan.job_type, job, now_ms=now_ms)
+            running = process.run(job, plan, now_ms=now_ms, reports=self._reports[job.queue])
             if limit is None:
                 return await running
             return await self._run_in_time(execution, running, limit)
