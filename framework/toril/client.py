@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -41,6 +41,7 @@ from toril.runtime.events import FinishWaits
 from toril.runtime.job import NewJob
 from toril.runtime.keys import QueueKeys
 from toril.runtime.run_control import StartedRun, find_flow, list_runs
+from toril.runtime.run_start import is_large, start_in_batches
 from toril.runtime.schedule_control import pause_schedule, resume_schedule, run_schedule
 from toril.runtime.sender import AsyncSender
 from toril.runtime.steps import walk
@@ -229,12 +230,17 @@ class Client:
     ) -> RunHandle:
         """Starts a run of a flow; all its jobs are stored when this returns.
 
-        A `run_id` that exists starts nothing: the handle's `created` is False then. Raises
+        A `run_id` that exists starts nothing: the handle's `created` is False then. One that a
+        former start did not finish storing is finished, and started. Raises
         UnknownName, AddError or ExpressionError, and nothing is stored.
         """
         now_ms = self.clock.now_ms()
         run, jobs = self._builder.build_run(flow, inputs, run_id=run_id, now_ms=now_ms)
-        created = (await self._store(jobs))[0].created
+        if is_large(jobs):
+            steps = start_in_batches(self.pipeline.redis.prefix, jobs, self.clock)
+            created = await walk(steps, self._send_surely)
+        else:
+            created = (await self._store(jobs))[0].created
         if created:
             tell_added(self._observers, jobs)
         return RunHandle(self, self.pipeline.flows[flow], run, created=created)
@@ -351,7 +357,15 @@ class Client:
     async def _store(self, jobs: Sequence[NewJob]) -> list[Added]:
         """Adds jobs in one call; asks again when the reply is lost, which adds nothing twice."""
         prefix, now_ms = self.pipeline.redis.prefix, self.clock.now_ms()
-        call = add_jobs(prefix, jobs, now_ms=now_ms)
+
+        def add_again() -> Call[list[Added]]:
+            since_ms = now_ms - CLOCKS_APART_MS
+            return add_jobs(prefix, jobs, now_ms=self.clock.now_ms(), again_since_ms=since_ms)
+
+        return await self._send_surely(add_jobs(prefix, jobs, now_ms=now_ms), add_again)
+
+    async def _send_surely(self, call: Call[T], again: Callable[[], Call[T]] | None = None) -> T:
+        """Sends a call that may come twice; after a lost reply again, or what `again` gives."""
         for pause_s in ADD_AGAIN_AFTER_S:
             try:
                 return await self.send(call)
@@ -359,6 +373,5 @@ class Client:
                 if not is_temporary(error):
                     raise
             await asyncio.sleep(pause_s)
-            since_ms = now_ms - CLOCKS_APART_MS
-            call = add_jobs(prefix, jobs, now_ms=self.clock.now_ms(), again_since_ms=since_ms)
+            call = call if again is None else again()
         return await self.send(call)

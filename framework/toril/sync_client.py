@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -45,6 +45,7 @@ from toril.runtime.events import wait_until_finished_sync
 from toril.runtime.job import NewJob
 from toril.runtime.keys import QueueKeys
 from toril.runtime.run_control import StartedRun, find_flow, list_runs
+from toril.runtime.run_start import is_large, start_in_batches
 from toril.runtime.schedule_control import pause_schedule, resume_schedule, run_schedule
 from toril.runtime.steps import walk_sync
 from toril.runtime.sync_sender import SyncSender
@@ -197,7 +198,11 @@ class SyncClient:
         """Starts a run of a flow; see `Client.start_flow`."""
         now_ms = self.clock.now_ms()
         run, jobs = self._builder.build_run(flow, inputs, run_id=run_id, now_ms=now_ms)
-        created = self._store(jobs)[0].created
+        if is_large(jobs):
+            steps = start_in_batches(self.pipeline.redis.prefix, jobs, self.clock)
+            created = walk_sync(steps, self._send_surely)
+        else:
+            created = self._store(jobs)[0].created
         if created:
             tell_added(self._observers, jobs)
         return SyncRunHandle(self, self.pipeline.flows[flow], run, created=created)
@@ -300,7 +305,15 @@ class SyncClient:
     def _store(self, jobs: Sequence[NewJob]) -> list[Added]:
         """Adds jobs in one call; asks again when the reply is lost, which adds nothing twice."""
         prefix, now_ms = self.pipeline.redis.prefix, self.clock.now_ms()
-        call = add_jobs(prefix, jobs, now_ms=now_ms)
+
+        def add_again() -> Call[list[Added]]:
+            since_ms = now_ms - CLOCKS_APART_MS
+            return add_jobs(prefix, jobs, now_ms=self.clock.now_ms(), again_since_ms=since_ms)
+
+        return self._send_surely(add_jobs(prefix, jobs, now_ms=now_ms), add_again)
+
+    def _send_surely(self, call: Call[T], again: Callable[[], Call[T]] | None = None) -> T:
+        """Sends a call that may come twice; after a lost reply again, or what `again` gives."""
         for pause_s in ADD_AGAIN_AFTER_S:
             try:
                 return self.send(call)
@@ -308,6 +321,5 @@ class SyncClient:
                 if not is_temporary(error):
                     raise
             time.sleep(pause_s)
-            since_ms = now_ms - CLOCKS_APART_MS
-            call = add_jobs(prefix, jobs, now_ms=self.clock.now_ms(), again_since_ms=since_ms)
+            call = call if again is None else again()
         return self.send(call)

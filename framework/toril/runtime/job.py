@@ -43,6 +43,8 @@ class NewJob:
     further_parents: tuple[ParentLink, ...] = ()
     #: A parent: it waits for jobs of the same list that name it.
     waits_for_children: bool = False
+    #: Waits, whatever it waits for, until all jobs of its run are stored and `release_run` comes.
+    is_held: bool = False
     #: Toril's own fields, see own_fields.py.
     own: Mapping[str, str] = field(default_factory=dict)
     #: The schedule it is a tick of, beside the ticks that the schedule itself adds.

@@ -47,6 +47,9 @@ STEP_CONDITION = "t:i"
 FAN_OUT = "t:g"
 #: On a job that such a step added: the item's number, from 0.
 ITEM = "t:m"
+#: On the step that is stored first of a run too large for one call: 1 until all its jobs are stored
+#: and it is started, then who started it.
+HELD = "t:h"
 #: On a step that several others need: those beside BullMQ's one parent. JSON, a list of pairs of
 #: the parent's key and what BullMQ stores in `parent`.
 FURTHER_PARENTS = "t:n"
@@ -59,7 +62,9 @@ SCHEDULE_JITTER = "t:e"
 APPLIED_LIMITS = "t:l"
 
 #: Fields that a new job may carry.
-JOB_FIELDS = frozenset({FLOW, RUN, STEP, STEP_DATA, STEP_CONDITION, FAN_OUT, ITEM, LIMIT_KEYS})
+JOB_FIELDS = frozenset(
+    {FLOW, RUN, STEP, STEP_DATA, STEP_CONDITION, FAN_OUT, ITEM, HELD, LIMIT_KEYS}
+)
 
 
 def format_owner(token: str, attempts_started: int) -> str:

@@ -105,6 +105,7 @@ def _pack_job(prefix: str, job: NewJob, queue: int) -> tuple[Any, ...]:
         job.is_id_new,
         dedup,
         [key for key, _ in further],
+        job.is_held,
     )
 
 

@@ -6,8 +6,9 @@
   ARGV[1] now_ms
   ARGV[2] jobs           msgpack, a list of {queue's number in KEYS, id, name, data, opts, timestamp,
                          delay, priority, lifo, waits_for_children, parent_key, parent, more,
-                         is_id_new, dedup, further}; dedup: false or {id, ttl or 0, extend, replace,
-                         keep_last, reschedule}; further: keys of further parents
+                         is_id_new, dedup, further, is_held}; dedup: false or {id, ttl or 0, extend, replace,
+                         keep_last, reschedule}; further: keys of further parents; is_held: it
+                         waits for children that follow in another call
   ARGV[3] since_ms       of a call made again because its reply was lost: when it was made first;
                          else 0
   Returns a text with 1 for each job that was created, 0 for one that was there already, 2 for one
@@ -18,6 +19,7 @@
 
 --- include lib/store_job
 --- include lib/push
+--- include lib/push_pending
 --- include lib/delay
 --- include lib/release_parent
 --- include lib/added_before
@@ -29,7 +31,7 @@ local since_ms = tonumber(ARGV[3])
 
 local FIELDS = {
   'queue', 'id', 'name', 'data', 'opts', 'timestamp', 'delay', 'priority', 'lifo',
-  'waits_for_children', 'parent_key', 'parent', 'more', 'is_id_new', 'dedup', 'further',
+  'waits_for_children', 'parent_key', 'parent', 'more', 'is_id_new', 'dedup', 'further', 'is_held',
 }
 local RULE = { 'id', 'ttl', 'extend', 'replace', 'keep_last', 'reschedule' }
 
@@ -102,17 +104,8 @@ local function adopt(q, job)
   redis.call('HSET', job.key, 'parentKey', job.parent_key, 'parent', job.parent)
 end
 
--- Standard jobs of a queue are pushed together.
-local function push_pending(q)
-  if q.pending and #q.pending > 0 then
-    redis.call('LPUSH', q.wait, unpack(q.pending))
-    mark(q)
-    q.pending = {}
-  end
-end
-
 local function place(q, job)
-  if job.waits_for_children then
+  if job.waits_for_children or job.is_held then
     redis.call('ZADD', q.waiting_children, job.timestamp, job.id)
     emit(q, 'waiting-children', 'jobId', job.id)
   elseif job.delay > 0 then
@@ -124,11 +117,7 @@ local function place(q, job)
     if job.priority > 0 or job.lifo then
       push_ready(q, job.id, job.priority, job.lifo)
     else
-      q.pending = q.pending or {}
-      q.pending[#q.pending + 1] = job.id
-      if #q.pending >= 1000 then
-        push_pending(q)
-      end
+      append_pending(q, job.id)
     end
     emit(q, 'waiting', 'jobId', job.id)
   end
@@ -201,7 +190,7 @@ for _, job in ipairs(jobs) do
       for _, parent_key in ipairs({ job.parent_key, unpack(job.further) }) do
         release_if_done(parent_key, now_ms)
       end
-    elseif job.waits_for_children then
+    elseif job.waits_for_children and not job.is_held then
       release_if_done(job.key, now_ms)
     end
   end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from toril.declarations.pipeline import Pipeline
@@ -22,10 +22,12 @@ from toril.runtime.flows import (
     read_results,
     render_step,
 )
-from toril.runtime.job import ClaimedJob
+from toril.runtime.job import ClaimedJob, NewJob
 from toril.runtime.keys import QueueKeys
 from toril.runtime.limit_keys import LimitKeys
 from toril.runtime.own_fields import CANCELLED, RUN, STEP_DATA
+from toril.runtime.run_start import is_large, start_in_batches
+from toril.runtime.steps import walk
 from toril.runtime.ticks import Tick, find_tick
 from toril.runtime.worker.decide import TickSkipped
 from toril.runtime.worker.fan_out import FanOut
@@ -123,13 +125,21 @@ class Preparation:
             )
         except TorilError as error:
             raise Unrecoverable(f"flow {job.name!r} cannot be started: {error}") from error
-        # The outbox sends this call again should its reply be lost; the run counts as created then.
-        call = add_jobs(self._ground.prefix, jobs, now_ms=now_ms, again_since_ms=now_ms)
-        added = await self._ground.outbox.send(call)
-        self._ground.news.flow_started(
-            job, run_id, [new for new, a in zip(jobs, added, strict=True) if a.created]
-        )
+        created = await self._store_run(jobs)
+        self._ground.news.flow_started(job, run_id, created)
         return {"run": run_id}
+
+    async def _store_run(self, jobs: Sequence[NewJob]) -> Sequence[NewJob]:
+        """Gives the jobs that this start has stored, rather than one before."""
+        ground = self._ground
+        if is_large(jobs):
+            steps = start_in_batches(ground.prefix, jobs, ground.clock)
+            return jobs if await walk(steps, ground.outbox.send) else ()
+        # The outbox sends this call again should its reply be lost; the run counts as created then.
+        now_ms = ground.clock.now_ms()
+        call = add_jobs(ground.prefix, jobs, now_ms=now_ms, again_since_ms=now_ms)
+        added = await ground.outbox.send(call)
+        return [new for new, one in zip(jobs, added, strict=True) if one.created]
 
     async def read_data(self, job: ClaimedJob) -> Any:
         """Gives the job's data; that of a step is made of the results it needs, and stored.
