@@ -2,82 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.runtime.graphs import QUEUES, Graphs, ended, model, states, step
 
 from toril.client import Client
 from toril.declarations.child_failure import ChildFailure
-from toril.declarations.flow import Flow, Step
-from toril.declarations.job_type import Keep, KeepRule, Retry
+from toril.declarations.job_type import Keep, KeepRule
 from toril.errors import JobNotFound, WrongState
 from toril.runtime.calls.jobs import remove_job, retry_job
-from toril.runtime.fsck import check_queue
-
-QUEUES = {"work": "orders", "other": "mails"}
-
-
-def step(name, *needs, job="work", **fields):
-    return Step(name=name, job=job, needs=needs, **fields)
-
-
-class Graphs:
-    """Runs flows on real workers and remembers what ran, in order."""
-
-    def __init__(self, rig):
-        self.rig, self.ran, self.failing = rig, [], set()
-        self.runs = itertools.count(1)
-
-        async def work(job):
-            run, name = job.id.split(".")
-            self.ran.append((run, name))
-            if (run, name) in self.failing:
-                raise ValueError(f"{name} fails")
-            return {"from": name, "seen": sorted(job.results)}
-
-        for name, queue in QUEUES.items():
-            rig.job(work, name, queue=queue, retry=Retry(attempts=1))
-
-    def declare(self, *steps):
-        flow = Flow(name="graph", steps={one.name: one for one in steps})
-        self.rig.pipeline = replace(self.rig.pipeline, flows={"graph": flow})
-
-    async def start(self, *steps, failing=(), inputs=None):
-        """Declares the flow, starts it, and gives the run's handle and its client."""
-        self.declare(*steps)
-        run = f"r{next(self.runs)}"
-        self.failing |= {(run, name) for name in failing}
-        client = Client(self.rig.pipeline, sender=self.rig.sender, clock=self.rig.clock)
-        return await client.start_flow("graph", inputs or {}, run_id=run)
-
-    def order(self, run):
-        return [name for of, name in self.ran if of == run]
-
-    async def faults(self):
-        keys = [self.rig.keys(queue) for queue in QUEUES.values()]
-        return [fault for each in keys for fault in await check_queue(self.rig.sender, each)]
 
 
 @pytest.fixture
 def graphs(rig):
     return Graphs(rig)
-
-
-async def ended(run):
-    """Waits until every step has ended: a run fails as soon as its last step has to."""
-    await run.wait("10s")
-    async with asyncio.timeout(10):
-        while {"waiting", "active"} & set(states(view := await run.state()).values()):  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
-    return view
-
-
-def states(view):
-    return {name: one.state for name, one in view.steps.items()}
 
 
 DIAMOND = (step("a"), step("b", "a", job="other"), step("c", "a"), step("d", "b", "c"))
@@ -186,22 +127,6 @@ async def test_results_of_jobs_that_are_not_kept_reach_every_dependent(graphs, r
     view = await run.wait("5s")
 
     assert (view.state, view.steps["d"].result["seen"]) == ("completed", ["b", "c"])
-
-
-def model(flow, failing):
-    """What becomes of each step: a pure walk from the first steps to the last."""
-    ended = {}
-    for one in reversed(flow.list_from_last()):
-        needs = [ended[name] for name in one.needs]
-        if "failed" in needs:
-            outcome = "failed"
-        elif one.condition is False or (one.condition is None and "skipped" in needs):
-            outcome = "skipped"
-        else:
-            outcome = "failed" if one.name in failing else "completed"
-        does_not_count = outcome == "failed" and one.on_failure is not ChildFailure.FAIL
-        ended[one.name] = "ignored" if does_not_count else outcome
-    return ended
 
 
 @st.composite
