@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from toril.client import Client
 from toril.declarations.child_failure import ChildFailure
 from toril.declarations.flow import Flow, Step
+from toril.runtime.fsck import check_queue
 
 
 @pytest.fixture
@@ -74,6 +76,38 @@ async def test_what_needs_a_skipped_step_is_skipped_unless_it_has_a_condition(ru
 
     assert states(view) == {"a": "skipped", "b": "skipped", "c": "completed", "d": "completed"}
     assert sorted(seen) == ["c", "d"]
+
+
+async def test_a_step_goes_on_at_once_when_one_it_needs_fails_and_says_so(run_flow, rig):
+    released = asyncio.Event()
+
+    async def hold(job):
+        await released.wait()
+
+    async def release(job):
+        released.set()
+
+    rig.job(hold, "hold")
+    rig.job(release, "release")
+
+    view, _ = await run_flow(
+        step("a", data={"fails": True}, on_failure=ChildFailure.CONTINUE),
+        Step(name="b", job="hold"),
+        Step(name="c", job="release", needs=("a", "b")),
+        step("d", "a", "b", condition=False),
+        step("e", "a", "b", foreach=[1, 2]),
+        step("f", "b", "c", "d", "e", condition=True),
+    )
+
+    assert states(view) == {
+        "a": "ignored",
+        "b": "completed",
+        "c": "completed",
+        "d": "skipped",
+        "e": "completed",
+        "f": "completed",
+    }
+    assert await check_queue(rig.sender, rig.keys()) == []
 
 
 async def test_a_step_may_give_null_and_is_not_skipped_for_that(run_flow):

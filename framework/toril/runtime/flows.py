@@ -117,6 +117,25 @@ def is_skipped(pipeline: Pipeline, job: ClaimedJob) -> bool:
     return not value
 
 
+def list_let_go(pipeline: Pipeline, job: ClaimedJob) -> list[str]:
+    """Gives the keys of needed steps' jobs for which a claimed step does not wait any more.
+
+    It goes on at once when one has failed that says `continue`; it could not complete while
+    others of its children are pending.
+    """
+    flow = pipeline.flows.get(job.own.get(FLOW, ""))
+    step = flow.steps.get(job.own.get(STEP, "")) if flow is not None else None
+    if flow is None or step is None:
+        return []
+    missing = {}
+    for needed in (flow.steps[name] for name in step.needs):
+        keys = QueueKeys(pipeline.redis.prefix, pipeline.jobs[needed.job].queue)
+        key = keys.job(step_job_id(job.own[RUN], needed.name))
+        if key.encode() not in job.children:
+            missing[key] = needed.on_failure
+    return list(missing) if ChildFailure.CONTINUE in missing.values() else []
+
+
 def needs_rendering(job: StoredJob) -> bool:
     """Tells whether a job is a step whose data waits for the results it needs."""
     return STEP_DATA.encode() in job.fields

@@ -93,6 +93,7 @@ class Launcher:
             if tick is not None:
                 self._ground.news.started(execution)
                 return await self._preparation.fire(job, tick)
+            await self._preparation.let_go(job)
             if self._preparation.is_skipped(job):
                 raise StepSkipped
             if self._preparation.is_fan_out(job):

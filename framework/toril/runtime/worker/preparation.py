@@ -9,6 +9,7 @@ from toril.declarations.pipeline import Pipeline
 from toril.errors import Cancelled, InvalidData, TorilError, Unrecoverable
 from toril.plugins.descriptors import Processor
 from toril.runtime.calls.add import add_jobs
+from toril.runtime.calls.children import forget_children
 from toril.runtime.calls.jobs import update_data
 from toril.runtime.calls.limits import bind_keys
 from toril.runtime.codec import encode_json
@@ -18,6 +19,7 @@ from toril.runtime.flows import (
     build_triggered_run,
     is_skipped,
     is_step,
+    list_let_go,
     needs_rendering,
     read_results,
     render_step,
@@ -87,6 +89,13 @@ class Preparation:
             raise Cancelled(job.own[CANCELLED])
         if not_now is not None:
             raise TickSkipped(not_now)
+
+    async def let_go(self, job: ClaimedJob) -> None:
+        """Has a step that goes on at once, because one it needs has failed, wait for no other."""
+        keys = list_let_go(self._pipeline, job) if is_step(job) else []
+        if keys:
+            place = QueueKeys(self._ground.prefix, job.queue)
+            await self._ground.outbox.send(forget_children(place, job.id, keys))
 
     def is_skipped(self, job: ClaimedJob) -> bool:
         """Whether the job is a step that is not to run; raises Unrecoverable if nobody can tell."""
