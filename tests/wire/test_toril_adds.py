@@ -173,3 +173,59 @@ async def test_node_counts_what_toril_added(node, client):
     counts = await node.run("return await queue('node').getJobCounts()")
 
     assert (counts["waiting"], counts["delayed"], counts["prioritized"]) == (3, 1, 1)
+
+
+GATED = """
+    worker('node', async (job) => {
+      if (job.data.fails) throw new Error('not in node');
+      return {number: job.data.number, by: 'node'};
+    });
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "left", "states"),
+    [
+        (20, {"result": {"number": 21, "by": "node"}, "state": "completed"}, "completed"),
+        (-1, {"result": None, "state": "skipped"}, "skipped"),
+        (60, {"result": None, "state": "ignored"}, "ignored"),
+    ],
+)
+async def test_toril_does_for_steps_of_node_what_node_cannot(
+    node, client, toril_run, number, left, states
+):
+    await node.run(GATED)
+    async with toril_run():
+        run = await client.start_flow("gated", {"number": number})
+        view = await run.wait(timeout="20s")
+
+    steps = view.steps
+    assert view.state == "completed"
+    assert steps["there"].state == states
+    assert steps["left"].result["got"]["number"] == left
+    assert [each["number"] for each in steps["right"].result["got"]["number"]] == [1, 2, 3]
+    assert steps["there"].queue == "orders"
+
+
+async def test_a_failed_job_of_node_behind_a_gate_is_retried_with_its_run(node, client, toril_run):
+    await node.run(
+        """
+        worker('node', async (job) => {
+          if (!kept.isWell) throw new Error('not in node');
+          return {number: job.data.number};
+        });
+        """
+    )
+    async with toril_run():
+        run = await client.start_flow("gated", {"number": 1})
+        failed = await run.wait(timeout="20s")
+        await node.run("kept.isWell = true")
+        retried = await run.retry()
+        view = await run.wait(timeout="20s")
+
+    assert failed.state == "failed"
+    assert failed.steps["each"].error.startswith("item ")
+    assert failed.steps["there"].error == f"job '{run.run}.there.0' failed in queue 'node'"
+    assert sorted(retried) == ["each", "right"]
+    assert view.state == "completed"
+    assert [each["number"] for each in view.steps["each"].result] == [1, 2, 3]

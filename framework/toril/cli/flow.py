@@ -51,7 +51,7 @@ def start(
         if wait:
             steps = client.pipeline.flows[name].steps.values()
             with waiting_for(f"run {run.run!r} of flow {name!r}"):
-                warn_if_idle(client, [client.pipeline.jobs[step.job].queue for step in steps])
+                warn_if_idle(client, [client.pipeline.queue_of_step(step) for step in steps])
                 view = run.wait(timeout)
         elif as_json:
             view = run.state()

@@ -32,6 +32,10 @@ def assemble_pipeline(context: Context) -> Pipeline:
         for name, queue in entries.queues.items()
     }
     settings = {name: context.merged(job) for name, job in entries.jobs.items()}
+    queues_of_jobs = {
+        name: (job.value["queue"], queues[job.value["queue"]].served_by == "external")
+        for name, job in entries.jobs.items()
+    }
     return Pipeline(
         root=root,
         project=values.get("project", root.name),
@@ -56,7 +60,7 @@ def assemble_pipeline(context: Context) -> Pipeline:
             for name, schedule in entries.schedules.items()
         },
         flows={
-            name: build_flow(name, flow.value, settings=settings)
+            name: build_flow(name, flow.value, settings=settings, queues=queues_of_jobs)
             for name, flow in entries.flows.items()
         },
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from toril.config.layers import (
 from toril.declarations.backoff import Backoff
 from toril.declarations.child_failure import ChildFailure
 from toril.declarations.dead_letter import UNHANDLED, DeadLetterRule
-from toril.declarations.flow import Flow, Step
+from toril.declarations.flow import Flow, Step, find_gates
 from toril.declarations.instants import parse_instant_ms
 from toril.declarations.job_type import JobType, Keep, KeepRule, Retry, Unique
 from toril.declarations.pipeline import PluginSettings, RedisSettings
@@ -190,8 +191,18 @@ def _build_catch_up(said: str | Values) -> dict[str, Any]:
     return {"latest_ms": latest_ms, "catches_up": said["mode"] == "all"}
 
 
-def build_flow(name: str, values: Values, *, settings: Mapping[str, Values]) -> Flow:
-    """Builds a flow; `settings` are those of each job, over its queue's and the defaults."""
+def build_flow(
+    name: str,
+    values: Values,
+    *,
+    settings: Mapping[str, Values],
+    queues: Mapping[str, tuple[str, bool]],
+) -> Flow:
+    """Builds a flow.
+
+    `settings` are those of each job, over its queue's and the defaults, `queues` each job's queue
+    and whether another runtime works it.
+    """
     steps = {
         step: Step(
             name=step,
@@ -208,6 +219,8 @@ def build_flow(name: str, values: Values, *, settings: Mapping[str, Values]) -> 
         )
         for step, said in values["steps"].items()
     }
+    gates = find_gates(steps, queues)
+    steps = {step: replace(said, gate=gates.get(step)) for step, said in steps.items()}
     return Flow(name=name, inputs=values.get("inputs"), steps=steps)
 
 

@@ -99,7 +99,7 @@ def _check_condition(context: Context, flow: Entry, step: str, said: Mapping[str
     """A condition is one expression, and the worker that claims the step decides it."""
     condition, keys = said.get("if"), ("steps", step, "if")
     _check_one_expression(flow, keys, condition)
-    queue = external_queue_of(context, said["job"])
+    queue = find_ungated_queue(context, flow, said["job"])
     if condition is not None and queue is not None:
         message = f"'if' cannot be decided: another runtime works queue {queue.name!r}"
         hint = "let a step before it decide, on a queue that Toril serves"
@@ -117,7 +117,7 @@ def _check_items(context: Context, flow: Entry, step: str, said: Mapping[str, An
         lists.update({("matrix", name): values for name, values in said["matrix"].items()})
     for path, values in lists.items():
         _check_one_expression(flow, (*keys, *path), values)
-    queue = external_queue_of(context, said["job"])
+    queue = find_ungated_queue(context, flow, said["job"])
     for key in ("foreach", "matrix"):
         if key in said and queue is not None:
             message = f"{key!r} cannot be run: another runtime works queue {queue.name!r}"
@@ -149,7 +149,7 @@ def _check_who_fills_in(
     context: Context, flow: Entry, path: Path, template: Template, job_name: str
 ) -> None:
     """Results of other steps are filled in by the worker that claims the job."""
-    queue = external_queue_of(context, job_name)
+    queue = find_ungated_queue(context, flow, job_name)
     if queue is None:
         return
     for reference in template.references:
@@ -167,6 +167,22 @@ def external_queue_of(context: Context, job_name: str) -> Entry | None:
     job = context.entries.jobs.get(job_name)
     queue = context.queue_of(job) if job is not None and job.is_sound else None
     return queue if queue is not None and is_external(queue) else None
+
+
+def find_ungated_queue(context: Context, flow: Entry, job_name: str) -> Entry | None:
+    """Gives the queue of a step's job if another runtime works it, and Toril none of the flow's.
+
+    Where Toril works any, a job there stands before the step's, and does what that cannot.
+    """
+    queue = external_queue_of(context, job_name)
+    if queue is None:
+        return None
+    for step in flow.value["steps"].values():
+        job = context.entries.jobs.get(step.get("job", "")) if isinstance(step, dict) else None
+        home = context.queue_of(job) if job is not None and job.is_sound else None
+        if home is not None and not is_external(home):
+            return None
+    return queue
 
 
 def _known_inputs(context: Context, flow: Entry) -> dict[str, None] | None:

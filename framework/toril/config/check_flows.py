@@ -8,7 +8,11 @@ from typing import Any
 from toril.config.check_backoff import check_backoff
 from toril.config.check_data import check_static_data
 from toril.config.check_data_schema import check_inline_schema
-from toril.config.check_expressions import check_expressions, external_queue_of
+from toril.config.check_expressions import (
+    check_expressions,
+    external_queue_of,
+    find_ungated_queue,
+)
 from toril.config.check_jobs import warn_of_run_settings
 from toril.config.check_unique import warn_where_not_unique
 from toril.config.context import Context
@@ -85,7 +89,7 @@ def _check_who_skips(
     context: Context, flow: Entry, name: str, steps: dict[str, Mapping[str, Any]]
 ) -> None:
     """What needs a skipped step is skipped too, which another runtime would not do."""
-    queue = external_queue_of(context, steps[name].get("job", ""))
+    queue = find_ungated_queue(context, flow, steps[name].get("job", ""))
     if queue is None:
         return
     pending, seen = list(steps[name].get("needs", [])), {name}
@@ -153,7 +157,7 @@ def _find_cycle(needs: Needs) -> list[str]:
 def _check_shared(context: Context, flow: Entry, steps: dict[str, Mapping[str, Any]]) -> None:
     """BullMQ knows one parent of a job: another runtime would tell the first dependent only."""
     for name, step in steps.items():
-        queue = external_queue_of(context, step.get("job", ""))
+        queue = find_ungated_queue(context, flow, step.get("job", ""))
         them = [other for other in steps if name in steps[other].get("needs", [])]
         if queue is not None and len(them) > 1:
             message = (

@@ -49,7 +49,7 @@ CODES: dict[str, Code] = {
     "T201": _error("No such queue, job, flow or step is declared."),
     "T202": _error("Two files declare the same name."),
     "T203": _error("Steps of a flow need each other in a circle, so none could start."),
-    "T204": _error("A step that several others need must be on a queue that Toril serves."),
+    "T204": _error("Several steps need one, in a flow of which other runtimes work every queue."),
     "T205": _error("No plugin supplies a processor of that name."),
     "T206": _error("No plugin supplies a backoff type of that name."),
     "T207": _error("Jobs of an external queue are run elsewhere and cannot have a processor."),
@@ -79,6 +79,6 @@ CODES: dict[str, Code] = {
     "T405": _warning("A variable is not set and has no default; it reads as empty text."),
     "T406": _error("The secret reference cannot be resolved, or stands where none can."),
     "T407": _error("The expression names an input, a needed step or a member that is not there."),
-    "T408": _error("Only Toril's workers fill in results, skip steps, and add jobs for items."),
+    "T408": _error("Only Toril's workers do that; the queue is another runtime's."),
     "T409": _warning("Text in `{{ }}` stays as it is; an expression is written `${{ }}`."),
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from toril.declarations.child_failure import ChildFailure
+from toril.declarations.expression import parse_template
 from toril.declarations.job_type import JobType, Retry
 
 
@@ -31,6 +32,9 @@ class Step:
     retry: Retry | None = None
     timeout_ms: int | None = None
     priority: int | None = None
+    #: The queue of the step's own job, where that stands before the job of another runtime and adds
+    #: it: for what that runtime would not do. See `find_gates`.
+    gate: str | None = None
 
     def refine(self, job_type: JobType) -> JobType:
         """Gives the step's job type with what the step says otherwise."""
@@ -46,6 +50,11 @@ class Step:
     def is_fan_out(self) -> bool:
         """Whether it is several jobs, one for each item."""
         return self.foreach is not None or self.matrix is not None
+
+    @property
+    def adds_jobs(self) -> bool:
+        """Whether its own job has no processor, and adds those that have."""
+        return self.is_fan_out or self.gate is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,3 +90,31 @@ class Flow:
                 if waiting[needed] == 0:
                     listed.append(self.steps[needed])
         return listed
+
+
+def find_gates(steps: Mapping[str, Step], queues: Mapping[str, tuple[str, bool]]) -> dict[str, str]:
+    """Gives the queue of the gate of each step that needs one; `queues` are those of the jobs.
+
+    Each with whether another runtime works it: that fills in no results of needed steps, skips no
+    step, adds no items, and tells only one of several that need a step. A flow without a queue that
+    Toril works has no gates.
+    """
+    homes = {step.name: queues[step.job][0] for step in steps.values() if not queues[step.job][1]}
+    if not homes:
+        return {}
+    flow = Flow(name="", steps=steps)
+    dependents = flow.map_dependents()
+    gates: dict[str, str] = {}
+    may_be_skipped: set[str] = set()
+    for step in reversed(flow.list_from_last()):
+        if step.condition is not None or not may_be_skipped.isdisjoint(step.needs):
+            may_be_skipped.add(step.name)
+        if queues[step.job][1] and (
+            step.name in may_be_skipped
+            or step.is_fan_out
+            or len(dependents[step.name]) > 1
+            or parse_template(step.data).uses("needs")
+        ):
+            near = (*step.needs, *(other.name for other in dependents[step.name]), *homes)
+            gates[step.name] = next(homes[name] for name in near if name in homes)
+    return gates

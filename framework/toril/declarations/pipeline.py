@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from toril.declarations.dead_letter import UNHANDLED, DeadLetterRule
-from toril.declarations.flow import Flow
+from toril.declarations.flow import Flow, Step
 from toril.declarations.job_type import JobType
 from toril.declarations.queue import Queue
 from toril.declarations.schedule import Schedule
@@ -69,6 +69,10 @@ class Pipeline:
         queues = (queue for queue in self.queues.values() if queue.served_by == "toril")
         return tuple(queue for queue in queues if queue.name not in kept)
 
+    def queue_of_step(self, step: Step) -> str:
+        """Gives the queue of the step's own job."""
+        return step.gate or self.jobs[step.job].queue
+
     def queue_of_schedule(self, schedule: Schedule) -> Queue:
         """The queue its ticks are added to: the job's, or that of the flow's last steps.
 
@@ -79,5 +83,5 @@ class Pipeline:
             return self.queues[self.jobs[schedule.job].queue]
         flow = self.flows[schedule.flow or ""]
         steps = (*flow.last_steps, *flow.steps.values())
-        queues = [self.queues[self.jobs[step.job].queue] for step in steps]
+        queues = [self.queues[self.queue_of_step(step)] for step in steps]
         return next((queue for queue in queues if queue.served_by == "toril"), queues[0])

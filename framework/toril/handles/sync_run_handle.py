@@ -47,7 +47,7 @@ class SyncRunHandle:
         endings: dict[str, Ending] = {}
         for step in self._flow.last_steps:
             left_s = None if give_up_at is None else max(give_up_at - monotonic(), 0.0)
-            queue = self._client.pipeline.jobs[step.job].queue
+            queue = self._client.pipeline.queue_of_step(step)
             job_id = step_job_id(self.run, step.name)
             endings[step.name] = self._client.wait(queue, job_id, left_s)
         return self._read(endings)

@@ -2,6 +2,8 @@
 
 Such a step's job has no processor: when its turn comes a worker adds a child for each item, called
 RUN.STEP.NUMBER, and it completes with the list of their results. Its data says how many there are.
+A gate is the same with one item: it stands before a job that another runtime runs, and completes
+with its result.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from toril.declarations.child_failure import ChildFailure
 from toril.declarations.expression import (
     FOREACH_VARIABLES,
     MATRIX_VARIABLES,
+    STEP_VARIABLES,
     parse_template,
 )
 from toril.declarations.flow import Step
@@ -34,7 +37,7 @@ _FAN_OUT = FAN_OUT.encode()
 
 
 def is_fan_out(job: StoredJob) -> bool:
-    """Tells whether a job is a step that is several jobs, rather than one of these."""
+    """Tells whether a job is a step that adds jobs, rather than one of these."""
     return _FAN_OUT in job.fields
 
 
@@ -47,16 +50,14 @@ def build_items(
     to be had or data of one cannot be made, AddError for data that its job may not have.
     """
     step, context = read_context(pipeline, job, job.own[STEP_DATA])
-    items = _list_items(step, context)
+    items = _list_items(step, context) if step.is_fan_out else [None]
     job_type = step.refine(pipeline.jobs[step.job])
-    name, variables = (
-        ("item", FOREACH_VARIABLES) if step.matrix is None else ("matrix", MATRIX_VARIABLES)
-    )
+    name, variables = _find_variables(step)
     template = parse_template(step.data, variables)
     opts, own = build_opts(job_type), {key: job.own[key] for key in (FLOW, RUN, STEP)}
     parent = ParentLink(id=job.id, queue=job.queue, on_failure=_failure_of_item(step))
     for number, item in enumerate(items):
-        data = template.render({**context, name: item})
+        data = template.render({**context, name: item} if name else context)
         if check_data is not None:
             check_data(step.job, data)
         yield NewJob(
@@ -89,26 +90,33 @@ def read_item_count(data_json: bytes) -> int:
     return count
 
 
-def collect_results(pipeline: Pipeline, job: ClaimedJob) -> list[Any]:
-    """Gives the results of all items that ended, in order.
+def collect_results(pipeline: Pipeline, job: ClaimedJob) -> Any:
+    """Gives the results of all items that ended, in order; of a gate the one result.
 
     One without a result failed, and does not count: null, or left out with `on_failure: remove`.
     Raises UnknownName if the step is not declared any more.
     """
-    leaves_out = find_step(pipeline, job).on_failure is ChildFailure.REMOVE
+    step = find_step(pipeline, job)
+    leaves_out = step.on_failure is ChildFailure.REMOVE
     results = []
     for number in range(read_item_count(job.data_json)):
-        result = job.children.get(item_key(pipeline, job, number))
+        result = job.children.get(_item_key(pipeline, step, job, number))
         if result is not None:
             results.append(decode_json(result, f"result of item {number}"))
         elif not leaves_out:
             results.append(None)
-    return results
+    return results if step.is_fan_out else results[0]
 
 
-def item_key(pipeline: Pipeline, job: StoredJob, number: int) -> bytes:
+def _find_variables(step: Step) -> tuple[str | None, Mapping[str, str]]:
+    if step.matrix is not None:
+        return "matrix", MATRIX_VARIABLES
+    return ("item", FOREACH_VARIABLES) if step.is_fan_out else (None, STEP_VARIABLES)
+
+
+def _item_key(pipeline: Pipeline, step: Step, job: StoredJob, number: int) -> bytes:
     """Gives the key of an item's job, by which its step's job knows it."""
-    keys = QueueKeys(pipeline.redis.prefix, job.queue)
+    keys = QueueKeys(pipeline.redis.prefix, pipeline.jobs[step.job].queue)
     return keys.job(item_job_id(job.id, number)).encode()
 
 
@@ -138,7 +146,12 @@ def _check_count(step: Step, count: int) -> None:
 
 
 def _failure_of_item(step: Step) -> ChildFailure:
-    """A step goes on only when all its items have ended: it could not complete before."""
+    """A step goes on only when all its items have ended: it could not complete before.
+
+    The one job behind a gate is the step: its failure is the gate's own.
+    """
+    if not step.is_fan_out:
+        return ChildFailure.FAIL
     if step.on_failure is ChildFailure.CONTINUE:
         return ChildFailure.IGNORE
     return step.on_failure

@@ -87,7 +87,7 @@ def find_ends(pipeline: Pipeline, tick: Tick, job: StoredJob) -> list[tuple[Queu
     ends = [(QueueKeys(prefix, job.queue), job.id)]
     if tick.schedule.flow is not None:
         for step in pipeline.flows[tick.schedule.flow].last_steps:
-            keys = QueueKeys(prefix, pipeline.jobs[step.job].queue)
+            keys = QueueKeys(prefix, pipeline.queue_of_step(step))
             ends.append((keys, step_job_id(_triggered_run_id(tick), step.name)))
     return ends
 
@@ -228,7 +228,7 @@ def _build_step(
     links = [
         ParentLink(
             id=step_job_id(run_id, other.name),
-            queue=pipeline.jobs[other.job].queue,
+            queue=pipeline.queue_of_step(other),
             on_failure=step.on_failure,
         )
         for other in dependents
@@ -236,14 +236,14 @@ def _build_step(
     own = {FLOW: flow.name, RUN: run_id, STEP: step.name}
     if step.condition is not None:
         own[STEP_CONDITION] = encode_json(inputs, f"inputs of flow {flow.name!r}").decode()
-    if step.is_fan_out:
+    if step.adds_jobs:
         own[FAN_OUT] = "1"
     data = _render_at_start(step, inputs, check_data)
     if data is None:
         own[STEP_DATA] = encode_json(inputs, f"inputs of flow {flow.name!r}").decode()
         data = encode_json(step.data, f"data of step {step.name!r}")
     return NewJob(
-        queue=job_type.queue,
+        queue=pipeline.queue_of_step(step),
         id=step_job_id(run_id, step.name),
         name=step.job,
         data=data,
@@ -260,7 +260,7 @@ def _build_step(
 def _render_at_start(
     step: Step, inputs: Mapping[str, Any], check_data: CheckData | None
 ) -> bytes | None:
-    if step.is_fan_out:
+    if step.adds_jobs:
         return None
     template = parse_template(step.data)
     if template.uses("needs"):

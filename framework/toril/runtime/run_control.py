@@ -83,7 +83,7 @@ def retry_run(pipeline: Pipeline, flow: Flow, run_id: str, clock: Clock) -> Step
             continue
         is_there = True
         if ending.state is JobState.FAILED and step.on_failure is ChildFailure.FAIL:
-            if step.is_fan_out:
+            if step.adds_jobs:
                 yield from _retry_items(keys, job_id, clock)
             yield retry_job(keys, job_id, now_ms=clock.now_ms())
             retried.append(step.name)
@@ -95,11 +95,12 @@ def retry_run(pipeline: Pipeline, flow: Flow, run_id: str, clock: Clock) -> Step
 
 
 def _retry_items(keys: QueueKeys, step_id: str, clock: Clock) -> Steps[None]:
-    """Runs the failed items of a step again; they are on its own queue."""
+    """Runs the failed items of a step again."""
     for child in (yield from read_children(keys, step_id, [ChildStand.FAILED])):
         if child.id.startswith(f"{step_id}."):
-            yield retry_job(keys, child.id, now_ms=clock.now_ms())
+            place = QueueKeys(keys.prefix, child.queue)
+            yield retry_job(place, child.id, now_ms=clock.now_ms())
 
 
 def _keys(pipeline: Pipeline, step: Step) -> QueueKeys:
-    return QueueKeys(pipeline.redis.prefix, pipeline.jobs[step.job].queue)
+    return QueueKeys(pipeline.redis.prefix, pipeline.queue_of_step(step))

@@ -212,14 +212,16 @@ class _Reading:
             return reason
         _, _, child = parse_job_key(match[1])
         name, _, number = child.removeprefix(f"{self._run_id}.").partition(".")
+        step = self._flow.steps.get(name)
+        if number and step is not None and not step.is_fan_out:
+            return f"job {child!r} failed in queue {self._pipeline.jobs[step.job].queue!r}"
         return f"item {number} of step {name!r} failed" if number else f"step {name!r} failed"
 
     def _key(self, step: Step) -> str:
         return self._keys(step).job(step_job_id(self._run_id, step.name))
 
     def _keys(self, step: Step) -> QueueKeys:
-        queue = self._pipeline.jobs[step.job].queue
-        return QueueKeys(self._pipeline.redis.prefix, queue)
+        return QueueKeys(self._pipeline.redis.prefix, self._pipeline.queue_of_step(step))
 
 
 def _name_state(step: Step, ending: Ending) -> str:

@@ -121,7 +121,7 @@ class Preparation:
         """Whether the job is a step with items, which has no processor itself."""
         return is_fan_out(job)
 
-    async def run_items(self, job: ClaimedJob) -> list[Any]:
+    async def run_items(self, job: ClaimedJob) -> Any:
         """Adds the jobs of a step's items, or gives their results once all have ended."""
         return await self._step_items.run(job)
 

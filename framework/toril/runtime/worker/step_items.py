@@ -30,8 +30,8 @@ class StepItems:
         self._pipeline = pipeline
         self._check_data = check_data
 
-    async def run(self, job: ClaimedJob) -> list[Any]:
-        """Gives the list of the items' results.
+    async def run(self, job: ClaimedJob) -> Any:
+        """Gives the list of the items' results, of a gate the one.
 
         Raises WaitForChildren while there are items to wait for, Unrecoverable if they cannot be
         made.
