@@ -229,3 +229,23 @@ async def test_a_failed_job_of_node_behind_a_gate_is_retried_with_its_run(node, 
     assert sorted(retried) == ["each", "right"]
     assert view.state == "completed"
     assert [each["number"] for each in view.steps["each"].result] == [1, 2, 3]
+
+
+async def test_a_step_with_items_stands_between_steps_of_node(node, client, toril_run):
+    await node.run(ECHO)
+    async with toril_run():
+        run = await client.start_flow("fanned", {}, run_id="r1")
+        assert await run.result(timeout="10s") == {"done": True}
+
+        seen = await node.run(
+            """
+            const tree = await flows().getFlow({id: 'r1.after', queueName: 'node'});
+            const [each] = tree.children;
+            const values = Object.values(await tree.job.getChildrenValues());
+            return [each.job.id, each.children.map((c) => c.job.id).sort(), values];
+            """
+        )
+
+    got = [{"attempt": 1, "got": {"number": number}} for number in (1, 2, 3)]
+    children = [f"r1.each.{number}" for number in range(3)]
+    assert seen == ["r1.each", [*children, "r1.list"], [got]]
