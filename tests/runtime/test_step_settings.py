@@ -83,3 +83,19 @@ async def test_a_step_has_a_priority_of_its_own(rig, start):
     await run.wait("5s")
 
     assert ran == ["r1.early", "r1.late"]
+
+
+async def test_what_a_step_says_holds_in_a_process_too(rig, housed):
+    housed.job("exits", retry=Retry(attempts=3))
+    steps = {
+        "a": Step(name="a", job="exits", retry=Retry(attempts=3, never_on=("SystemExit",))),
+        "b": Step(name="b", job="exits"),
+    }
+    rig.pipeline = replace(rig.pipeline, flows={"daily": Flow(name="daily", steps=steps)})
+    client = Client(rig.pipeline, sender=rig.sender, clock=rig.clock)
+    await client.start_flow("daily", {}, run_id="r1")
+    housed.start()
+
+    ended = [await rig.reaches(f"r1.{name}", "failed", within_s=20) for name in steps]
+
+    assert [job.attempts_made for job in ended] == [1, 3]
