@@ -243,7 +243,8 @@ def test_every_other_job_completes_once(demo: Demo) -> None:
 
     assert not any(unfinished)
     assert {name: completed[name] for name in ("prices", "balances", "reports")} == {
-        "prices": 4 * len(SYMBOLS),
+        # A job for each symbol in each phase, and one a phase that gathers them.
+        "prices": 4 * (len(SYMBOLS) + 1),
         "balances": 1,
         # The report, the refusals, and the tick that starts the flow.
         "reports": 3,

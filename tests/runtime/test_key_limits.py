@@ -226,6 +226,16 @@ async def test_jobs_that_came_without_their_keys_are_bound_by_the_worker(keyed, 
     assert json.loads((await rig.stored(jobs[0])).own["t:k"]) == ["a"]
 
 
+async def test_a_job_that_came_without_keys_and_has_none_runs_at_once(keyed, rig):
+    await keyed.limit(KeyLimit(key="${{ has(data.user) ? data.user : null }}", max_active=1))
+    job_id = await rig.add({"key": "a"})
+    rig.start("orders")
+
+    done = await rig.reaches(job_id, "completed")
+
+    assert (done.attempts_started, done.own["t:k"]) == (1, "[null]")
+
+
 async def test_slots_of_workers_that_died_come_back(keyed, rig):
     await keyed.limit(per_key(max_active=1))
     await rig.redis.sadd(f"{rig.keys().base}meta:t:k:1:a:held", "gone")

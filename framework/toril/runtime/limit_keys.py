@@ -8,7 +8,7 @@ from typing import Any
 from toril.declarations.expression import DATA_VARIABLES, Template, parse_template
 from toril.declarations.queue import KeyLimit
 from toril.errors import AddError, ExpressionError
-from toril.runtime.codec import encode_json
+from toril.runtime.codec import decode_json, encode_json
 
 #: A longer key would make the names of Redis keys long.
 _MAX_KEY_BYTES = 200
@@ -32,6 +32,10 @@ class LimitKeys:
         Raises AddError for a key that cannot be computed or is too long.
         """
         return encode_json([self._compute(template, data) for template in self._templates]).decode()
+
+    def binds(self, keys: str) -> bool:
+        """Tells whether any of the keys that `compute` gave binds a job."""
+        return any(key is not None for key in decode_json(keys.encode()))
 
     def _compute(self, template: Template, data: Any) -> str | None:
         try:

@@ -108,8 +108,11 @@ class Launcher:
             check_lifetime(plan.job_type, job, now_ms=now_ms)
             limit = find_limit(plan.job_type, job, now_ms=now_ms)
         data = await self._preparation.read_data(job)
-        if plan.limit_keys is not None and _LIMIT_KEYS not in job.fields:
-            await self._preparation.bind_to_keys(job, plan.limit_keys, data)
+        if (
+            plan.limit_keys is not None
+            and _LIMIT_KEYS not in job.fields
+            and await self._preparation.bind_to_keys(job, plan.limit_keys, data)
+        ):
             raise ClaimedUnbound
         handle = self._make_handle(execution, plan, data)
         if plan.runs_in_process:

@@ -163,10 +163,11 @@ class Preparation:
         except InvalidData as error:
             raise Unrecoverable(f"the job's data cannot be read: {error}") from error
 
-    async def bind_to_keys(self, job: ClaimedJob, limit_keys: LimitKeys, data: Any) -> None:
+    async def bind_to_keys(self, job: ClaimedJob, limit_keys: LimitKeys, data: Any) -> bool:
         """Stores which keys bind the job to its queue's limits, for one that came without.
 
-        Raises Unrecoverable for data that has no such keys.
+        Gives whether any does: then it has to be claimed again. Raises Unrecoverable for data that
+        has no such keys.
         """
         try:
             keys = limit_keys.compute(data)
@@ -174,6 +175,7 @@ class Preparation:
             raise Unrecoverable(str(error)) from error
         place = QueueKeys(self._ground.prefix, job.queue)
         await self._ground.outbox.send(bind_keys(place, job.id, keys))
+        return limit_keys.binds(keys)
 
     def read_results(self, job: ClaimedJob) -> Mapping[str, Any]:
         """Gives the results of needed steps by step, of other children by job id."""
