@@ -97,7 +97,7 @@ def collect_results(pipeline: Pipeline, job: ClaimedJob) -> Any:
     Raises UnknownName if the step is not declared any more.
     """
     step = find_step(pipeline, job)
-    leaves_out = step.on_failure is ChildFailure.REMOVE
+    leaves_out = step.is_fan_out and step.on_failure is ChildFailure.REMOVE
     results = []
     for number in range(read_item_count(job.data_json)):
         result = job.children.get(_item_key(pipeline, step, job, number))

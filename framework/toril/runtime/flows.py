@@ -129,7 +129,7 @@ def list_let_go(pipeline: Pipeline, job: ClaimedJob) -> list[str]:
         return []
     missing = {}
     for needed in (flow.steps[name] for name in step.needs):
-        keys = QueueKeys(pipeline.redis.prefix, pipeline.jobs[needed.job].queue)
+        keys = QueueKeys(pipeline.redis.prefix, pipeline.queue_of_step(needed))
         key = keys.job(step_job_id(job.own[RUN], needed.name))
         if key.encode() not in job.children:
             missing[key] = needed.on_failure

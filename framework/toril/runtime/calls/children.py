@@ -95,10 +95,9 @@ def count_items(keys: QueueKeys, job_id: str, needed: Sequence[str]) -> Call[Ite
     return Call("count_items", (keys.base,), (job_id, *needed), parse)
 
 
-def forget_children(keys: QueueKeys, job_id: str, children: Sequence[str]) -> Call[int]:
-    """Has a job that runs wait no more for children, given by their keys, that are pending."""
-    command = ("SREM", keys.dependencies(job_id), *children)
-    return Call(None, (), command, int)
+def let_go(keys: QueueKeys, job_id: str, children: Sequence[str]) -> Call[int]:
+    """Has a job that runs wait no more for children, given by their keys; they run on."""
+    return Call("let_go", (keys.base,), (job_id, *children), int)
 
 
 def list_children(

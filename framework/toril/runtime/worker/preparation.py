@@ -9,7 +9,7 @@ from toril.declarations.pipeline import Pipeline
 from toril.errors import Cancelled, InvalidData, TorilError, Unrecoverable
 from toril.plugins.descriptors import Processor
 from toril.runtime.calls.add import add_jobs
-from toril.runtime.calls.children import forget_children
+from toril.runtime.calls.children import let_go
 from toril.runtime.calls.jobs import update_data
 from toril.runtime.calls.limits import bind_keys
 from toril.runtime.codec import encode_json
@@ -95,7 +95,7 @@ class Preparation:
         keys = list_let_go(self._pipeline, job) if is_step(job) else []
         if keys:
             place = QueueKeys(self._ground.prefix, job.queue)
-            await self._ground.outbox.send(forget_children(place, job.id, keys))
+            await self._ground.outbox.send(let_go(place, job.id, keys))
 
     def is_skipped(self, job: ClaimedJob) -> bool:
         """Whether the job is a step that is not to run; raises Unrecoverable if nobody can tell."""
