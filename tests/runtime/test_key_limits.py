@@ -198,6 +198,20 @@ async def test_a_job_may_be_bound_by_several_limits(keyed, rig):
     assert len(keyed.order) == 6
 
 
+async def test_jobs_under_two_limits_do_not_wait_for_each_other_in_a_circle(keyed, rig):
+    user = KeyLimit(key="${{ data.user }}", max_active=1)
+    await keyed.limit(per_key(max_active=2), user)
+    rows = [{"key": "abc"[n % 3], "user": "wxyz"[n * 7 % 4], "turns": 2} for n in range(200)]
+    await keyed.add(*rows)
+    began_ms = keyed.clock.now_ms()
+    rig.start("orders")
+
+    await keyed.finish()
+
+    assert len(keyed.order) == 200
+    assert keyed.clock.now_ms() - began_ms < 20_000
+
+
 async def test_null_is_not_limited(keyed, rig):
     await keyed.limit(KeyLimit(key="${{ data.user }}", max_active=1))
     ids = await keyed.add(*[{"key": "a", "user": None, "waits": True} for _ in range(3)])

@@ -36,15 +36,18 @@ local function claim(q, wanted, owner, now_ms)
     for i, id in ipairs(ids) do
       -- An error (not a hash) has no length either.
       local fields = redis.pcall('HGETALL', q.base .. id)
-      local limit_keys = limits and find_limit_keys(fields)
-      if #fields > 0 and not (limit_keys and is_parked(q, id, limit_keys, now_ms)) then
+      local limit_keys, has_waited
+      if limits then
+        limit_keys, has_waited = find_limit_keys(fields)
+      end
+      if #fields > 0 and not (limit_keys and is_parked(q, id, limit_keys, has_waited, now_ms)) then
         active[#active + 1] = id
         local job, is_doomed, size = activate(q, id, fields, owner, now_ms)
         jobs[#jobs + 1] = job
         bytes = bytes + size
         counted = counted + (is_doomed and 0 or 1)
         if limit_keys then
-          hold_slots(q, id, limit_keys, now_ms)
+          hold_slots(q, id, limit_keys, has_waited, now_ms)
         end
         ahead = ahead + (i <= of_ring and 1 or -1)
       end

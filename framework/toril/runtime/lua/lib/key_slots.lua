@@ -1,10 +1,11 @@
 --- include lib/parked
 
--- The place whose limit a job has to wait for, and that limit; nil if it may start.
-local function find_full(q, id, keys_json, now_ms)
+-- The place whose limit a job has to wait for, and that limit; nil if it may start. One that comes
+-- new waits behind those that wait; one that has waited asks for room alone: under several limits it
+-- is first in one line, and would never be first in all.
+local function find_full(q, id, keys_json, has_waited, now_ms)
   return visit_keys(q, keys_json, function(place, limit)
-    local first = first_parked(q, place)
-    if (first and first ~= id) or not has_slot(q, place, limit, id)
+    if (not has_waited and first_parked(q, place)) or not has_slot(q, place, limit, id)
       or turn_ms(place, limit, now_ms) > now_ms
     then
       return { place, limit }
@@ -12,18 +13,22 @@ local function find_full(q, id, keys_json, now_ms)
   end)
 end
 
--- The keys a job is bound by, as JSON; nil if by none.
+-- The keys a job is bound by, as JSON, nil if by none; and whether it has waited for one.
 local function find_limit_keys(fields)
+  local keys_json, has_waited
   for i = 1, #fields, 2 do
     if fields[i] == 't:k' then
-      return fields[i + 1]
+      keys_json = fields[i + 1]
+    elseif fields[i] == 't:kp' then
+      has_waited = true
     end
   end
+  return keys_json, has_waited
 end
 
 -- Whether a job has to wait for one of its keys, and was put aside.
-local function is_parked(q, id, keys_json, now_ms)
-  local full = find_full(q, id, keys_json, now_ms)
+local function is_parked(q, id, keys_json, has_waited, now_ms)
+  local full = find_full(q, id, keys_json, has_waited, now_ms)
   if full then
     park(q, id, full[1], full[2], now_ms)
   end
@@ -31,7 +36,10 @@ local function is_parked(q, id, keys_json, now_ms)
 end
 
 -- Takes the slots of a job that was just activated (its lock says that it runs); `starts` are counted against the rates.
-local function hold_slots(q, id, keys_json, now_ms)
+local function hold_slots(q, id, keys_json, has_waited, now_ms)
+  if has_waited then
+    redis.call('HDEL', q.base .. id, 't:kp')
+  end
   visit_keys(q, keys_json, function(place, limit)
     if limit[1] > 0 then
       redis.call('SADD', place.held, id)
@@ -41,10 +49,6 @@ local function hold_slots(q, id, keys_json, now_ms)
       redis.call('LPUSH', place.starts, string.format('%.0f', math.max(now_ms, newest)))
       redis.call('LTRIM', place.starts, 0, limit[2] - 1)
       redis.call('PEXPIRE', place.starts, 2 * limit[3] + 60000)
-    end
-    if redis.call('LINDEX', place.parked, 0) == id then
-      redis.call('LPOP', place.parked)
-      redis.call('HDEL', q.base .. id, 't:kp')
     end
     wake_first(q, place, limit, now_ms)
   end)
@@ -64,8 +68,8 @@ end
 local function clear_front(q, most, now_ms)
   for _ = 1, most do
     local id = redis.call('LINDEX', q.wait, -1)
-    local keys_json = id and redis.pcall('HGET', q.base .. id, 't:k')
-    if not keys_json or not is_parked(q, id, keys_json, now_ms) then
+    local fields = id and redis.pcall('HMGET', q.base .. id, 't:k', 't:kp') or {}
+    if not fields[1] or not is_parked(q, id, fields[1], fields[2] ~= false, now_ms) then
       return
     end
     redis.call('RPOP', q.wait)
