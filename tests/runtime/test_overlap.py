@@ -169,6 +169,24 @@ async def test_the_work_of_a_flow_ends_with_its_last_steps(ticking, rig):
     assert len(ticking.skipped) == 1
 
 
+async def test_a_pause_does_not_let_ticks_overlap(ticking, rig, make_client):
+    await ticking.start(Overlap.SKIP)
+    client = make_client()
+
+    await client.pause_schedule("often")
+    await client.resume_schedule("often")
+    await ticking.minute()
+    assert len(ticking.skipped) == 1
+    ticking.gate.set()
+    await asyncio.sleep(0.05)
+    await ticking.minute()
+
+    await ticking.until(began=2)
+    await ticking.wait_until(lambda: len(rig.said("job_completed")) == 3)
+    await client.pause_schedule("often")
+    assert not await rig.redis.hlen(rig.keys().own("ticks"))
+
+
 async def test_a_tick_that_is_started_again_begins_again(rig):
     first = enter_tick(rig.keys(), "often", "tick-1", [(rig.keys(), "tick-1")])
     second = enter_tick(rig.keys(), "often", "tick-2", [(rig.keys(), "tick-2")])

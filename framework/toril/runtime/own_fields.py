@@ -8,7 +8,7 @@ BullMQ's tools pass unknown hash fields through; keys under `meta:` survive thei
   its last jobs started, who waits for it; `meta:t:parked`: what the keys begin with that anybody
   waits for; `meta:t:ring`: a sorted set of the jobs that waited for a key and may start, by turns
 - `meta:t:ticks`: a hash, by schedule: the tick that began last, and the jobs with which
-  its work ends; of schedules that do not overlap
+  its work ends; of schedules that do not overlap, and for as long as that goes on if removed
 - `meta:t:paused-schedules`: see `QueueKeys.paused_schedules`
 - `meta:t:cancel`: a channel, see `QueueKeys.cancel_channel`
 """

@@ -11,28 +11,14 @@
   Events: none
 ]]
 
---- include lib/state
---- include lib/job_keys
+--- include lib/tick_at_work
 
 local q = queue_at(KEYS[1])
 local scheduler, tick, ends = ARGV[1], ARGV[2], ARGV[3]
-local key = q.base .. 'meta:t:ticks'
 
-local function is_unfinished(base, id)
-  local set = set_of(queue_at(base), id)
-  return is_job(base .. id) and set ~= 'completed' and set ~= 'failed'
+local former = tick_at_work(q, scheduler)
+if former and former ~= tick then
+  return 0
 end
-
-local begun = redis.call('HGET', key, scheduler)
-if begun then
-  local former = cmsgpack.unpack(begun)
-  if former[1] ~= tick then
-    for _, job in ipairs(former[2]) do
-      if is_unfinished(job[1], job[2]) then
-        return 0
-      end
-    end
-  end
-end
-redis.call('HSET', key, scheduler, cmsgpack.pack({ tick, cmsgpack.unpack(ends) }))
+redis.call('HSET', ticks_key(q), scheduler, cmsgpack.pack({ tick, cmsgpack.unpack(ends) }))
 return 1
