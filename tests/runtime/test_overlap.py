@@ -150,6 +150,19 @@ async def test_a_tick_waits_for_the_end_of_a_former_one_and_others_are_missed(ti
     assert await check_queue(rig.sender, rig.keys(), clock=ticking.clock) == []
 
 
+async def test_a_tick_that_waits_longer_than_the_window_runs(ticking):
+    await ticking.start(Overlap.QUEUE, job="sync", latest_ms=60_000)
+
+    for _ in range(3):
+        await ticking.minute()
+    ticking.gate.set()
+    await asyncio.sleep(0.05)
+    ticking.clock.advance(30)
+
+    await ticking.until(began=2)
+    assert ticking.skipped == []
+
+
 async def test_the_work_of_a_flow_ends_with_its_last_steps(ticking, rig):
     steps = {
         "first": Step(name="first", job="sync", data={}),
