@@ -17,7 +17,7 @@ from toril import Tree, WaitForChildren
 from toril.client import Client
 from toril.declarations.flow import Flow, Step
 from toril.declarations.job_type import Keep, KeepRule, Retry, Unique
-from toril.declarations.schedule import Schedule
+from toril.declarations.schedule import Overlap, Schedule
 from toril.runtime.connection import connect, connect_sync
 from toril.runtime.fsck import check_queue
 from toril.runtime.schedules import apply_schedules
@@ -26,6 +26,7 @@ from toril.runtime.sync_sender import SyncSender
 from toril.sync_client import SyncClient
 
 ADD = load_script("add").sha.encode()
+ENTER = load_script("enter_tick").sha.encode()
 SETTLE = load_script("settle_and_claim").sha.encode()
 
 
@@ -182,6 +183,22 @@ async def test_a_flow_whose_reply_is_lost_is_one_tree(
     assert await count_jobs(rig) == 3
     assert sorted(rig.runs) == sorted(f"{run.run}.{step}" for step in ("a", "b", "sum"))
     assert await check_queue(rig.sender, rig.keys()) == []
+
+
+async def test_a_tick_whose_turn_is_told_in_a_lost_reply_is_not_held_up_by_itself(
+    rig: Any, proxy: Proxy, wait_until: Any
+) -> None:
+    schedule = Schedule(name="often", every_ms=60_000, job="sync", overlap=Overlap.SKIP)
+    object.__setattr__(rig.pipeline, "schedules", {"often": schedule})
+    await apply_schedules(rig.sender, rig.pipeline, rig.clock)
+    await rig.redis.script_load(load_script("enter_tick").source)
+    proxy.lose_reply(ENTER)
+    start_behind(rig, proxy)
+
+    await wait_until(lambda: rig.runs)
+
+    assert proxy.lost == 1
+    assert rig.said("tick_skipped") == []
 
 
 async def test_a_schedules_run_whose_reply_is_lost_is_started_once_and_told(
