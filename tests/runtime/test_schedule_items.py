@@ -9,11 +9,13 @@ from dataclasses import replace
 import pytest
 
 from toril.declarations.flow import Flow, Step
+from toril.declarations.job_type import Keep, KeepRule
 from toril.declarations.schedule import Schedule
 from toril.plugins.decorators import source
 from toril.runtime.calls.jobs import list_jobs, retry_job
 from toril.runtime.schedules import apply_schedules
 from toril.runtime.states import JobState
+from toril.runtime.worker.fan_out import BATCH
 
 USERS = [{"id": "ada", "premium": True}, {"id": "bob", "premium": False}]
 
@@ -147,6 +149,35 @@ async def test_a_source_that_breaks_half_way_is_asked_again(rig, ticking):
     trigger = await rig.reaches(tick, "completed")
     assert trigger.attempts_made == 2
     assert len(await added(rig)) == 2
+
+
+@pytest.mark.parametrize(
+    ("rule", "again"), [(KeepRule(count=1), BATCH - 1), (KeepRule(age_ms=3_600_000), 0)]
+)
+async def test_a_repeated_tick_adds_again_what_ran_and_is_not_kept(rig, ticking, rule, again):
+    runs = []
+    tries = itertools.count(1)
+
+    async def count(job):
+        runs.append(job.id)
+
+    rig.job(count, keep=Keep(completed=rule))
+
+    async def numbers():
+        is_first = next(tries) == 1
+        for number in range(BATCH):
+            yield number
+        if is_first:
+            while len(runs) < BATCH:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+            raise ConnectionError("the database is away")
+
+    tick = await ticking(numbers)
+    await rig.reaches(tick, "delayed")
+    rig.clock.advance(1)
+
+    trigger = await rig.reaches(tick, "completed")
+    assert trigger.returnvalue == {"added": again, "there": BATCH - again}
 
 
 async def test_items_that_are_refused_fail_the_tick_and_lose_no_others(rig, ticking):
