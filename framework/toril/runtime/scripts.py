@@ -12,7 +12,9 @@ from toril.runtime.call import Arg, Call
 
 LUA_ROOT = Path(__file__).parent / "lua"
 
-#: A line `--- include lib/NAME` brings lib/NAME.lua in, once, where it is first named.
+#: A line `--- include lib/NAME` brings lib/NAME.lua in, once, where it is first named. An indented
+#: one stands in a function, and what it brings is known there only: so that a script makes those
+#: functions only when it needs them.
 INCLUDE = "--- include "
 
 
@@ -40,11 +42,18 @@ def list_scripts() -> list[str]:
 def _resolve(name: str, *, seen: set[str]) -> list[str]:
     seen.add(name)
     lines: list[str] = []
+    seen_inside: set[str] | None = None
     for line in (LUA_ROOT / f"{name}.lua").read_text().splitlines():
-        if not line.startswith(INCLUDE):
+        if line == "end":
+            seen_inside = None
+        if not line.lstrip().startswith(INCLUDE):
             lines.append(line)
-        elif (part := line.removeprefix(INCLUDE).strip()) not in seen:
-            lines.extend(_resolve(part, seen=seen))
+            continue
+        known = seen
+        if line.startswith(" "):
+            known = seen_inside = seen.copy() if seen_inside is None else seen_inside
+        if (part := line.strip().removeprefix(INCLUDE).strip()) not in known:
+            lines.extend(_resolve(part, seen=known))
     return lines
 
 

@@ -36,6 +36,18 @@ def test_a_part_that_names_itself_comes_in_once(lua_root: Path) -> None:
     assert scripts.load_script("main").source == b"self"
 
 
+def test_a_part_named_in_a_function_is_known_in_that_function_only(lua_root: Path) -> None:
+    (lua_root / "lib" / "all.lua").write_text("all\n")
+    (lua_root / "lib" / "one.lua").write_text("--- include lib/all\none\n")
+    (lua_root / "lib" / "two.lua").write_text("--- include lib/one\ntwo\n")
+    (lua_root / "main.lua").write_text(
+        "--- include lib/all\nf\n  --- include lib/one\n  --- include lib/two\nend\n"
+        "g\n  --- include lib/two\nend\n"
+    )
+
+    assert scripts.load_script("main").source == b"all\nf\none\ntwo\nend\ng\none\ntwo\nend"
+
+
 def test_a_script_is_called_by_its_hash_or_brought_along(lua_root: Path) -> None:
     (lua_root / "x.lua").write_text("return 1")
     call = Call("x", ("key",), ("arg", 2), int)

@@ -18,7 +18,7 @@
 --- include lib/take_out
 --- include lib/pending_tick
 --- include lib/running_job
---- include lib/finish
+--- include lib/fail
 
 local q = queue_at(KEYS[1])
 local now_ms, id = tonumber(ARGV[1]), ARGV[2]

@@ -1,7 +1,7 @@
 --- include lib/take_ids
 --- include lib/activate
---- include lib/rate_limit
---- include lib/key_slots
+--- include lib/rate
+--- include lib/keyed
 
 -- Jobs are taken in portions until one call carries so many bytes; the next call takes the others.
 local PORTION, MOST_BYTES = 16, 8 * 1024 * 1024
@@ -11,14 +11,19 @@ local MOST_KEYED, MOST_CLEARED = 320, 64
 -- Claims up to `wanted` jobs; gives them, and for how long a rate limit holds the rest. An id
 -- without a hash is dropped: its job was removed behind our back. So are markers of old versions.
 local function claim(q, wanted, owner, now_ms)
-  local allowed, limit_ms = allowed_starts(q, owner, wanted, now_ms)
+  local rate = find_rate(q, owner)
+  local allowed, limit_ms = wanted, 0
+  if rate then
+    allowed, limit_ms = rate.allowed_starts(wanted, now_ms)
+  end
   if limit_ms > 0 then
     return {}, limit_ms
   end
   if is_paused(q) then
     return {}, 0
   end
-  local free = q.max_active and math.max(q.max_active - redis.call('LLEN', q.active), 0) or wanted
+  local max_active = settings_of(q).max_active
+  local free = max_active and math.max(max_active - redis.call('LLEN', q.active), 0) or wanted
   local n = math.min(wanted, free, allowed)
   local jobs, active, counted, looked_at, bytes = {}, {}, 0, 0, 0
   local limits = key_limits(q)
@@ -26,10 +31,8 @@ local function claim(q, wanted, owner, now_ms)
   local was_ahead = limits and tonumber(redis.call('HGET', q.meta, 't:kt')) or 0
   local ahead = was_ahead
   while #jobs < n and looked_at < most and bytes < MOST_BYTES do
-    local ids, of_ring = take_ids(q, math.min(n - #jobs, PORTION), ahead)
-    if #ids == 0 then
-      break
-    end
+    local portion = math.min(n - #jobs, PORTION)
+    local ids, of_ring = take_ids(q, portion, ahead)
     looked_at = looked_at + #ids
     -- Those that are put aside must not keep others waiting: another call goes on behind them.
     q.wants_mark = q.wants_mark or looked_at >= most
@@ -38,24 +41,29 @@ local function claim(q, wanted, owner, now_ms)
       local fields = redis.pcall('HGETALL', q.base .. id)
       local limit_keys, has_waited
       if limits then
-        limit_keys, has_waited = find_limit_keys(fields)
+        limit_keys, has_waited = keyed().find_limit_keys(fields)
       end
-      if #fields > 0 and not (limit_keys and is_parked(q, id, limit_keys, has_waited, now_ms)) then
+      if #fields > 0 and not (limit_keys and keyed().is_parked(q, id, limit_keys, has_waited, now_ms)) then
         active[#active + 1] = id
         local job, is_doomed, size = activate(q, id, fields, owner, now_ms)
         jobs[#jobs + 1] = job
         bytes = bytes + size
         counted = counted + (is_doomed and 0 or 1)
         if limit_keys then
-          hold_slots(q, id, limit_keys, has_waited, now_ms)
+          keyed().hold_slots(q, id, limit_keys, has_waited, now_ms)
         end
         ahead = ahead + (i <= of_ring and 1 or -1)
       end
     end
+    if #ids < portion then
+      break
+    end
   end
   if #jobs > 0 then
     redis.call('LPUSH', q.active, unpack(active))
-    count_starts(q, counted, now_ms)
+    if rate then
+      rate.count_starts(counted, now_ms)
+    end
     add_children_results(q, jobs)
     ahead = limits and math.max(math.min(ahead, 1), 0) or was_ahead
     if ahead ~= was_ahead then
@@ -63,10 +71,10 @@ local function claim(q, wanted, owner, now_ms)
     end
   end
   if limits then
-    clear_front(q, MOST_CLEARED, now_ms)
+    keyed().clear_front(q, MOST_CLEARED, now_ms)
   end
   if #jobs == allowed and #jobs < wanted then
-    limit_ms = next_start_ms(q, now_ms)
+    limit_ms = rate.next_start_ms(now_ms)
   end
   return jobs, limit_ms
 end

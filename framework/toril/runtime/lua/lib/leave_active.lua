@@ -1,50 +1,52 @@
---- include lib/push
---- include lib/delay
---- include lib/emit
---- include lib/opts
+--- include lib/queue
 
-local function retry(q, job, outcome, now_ms)
-  local delay_ms = outcome[4]
-  redis.call('HSET', job.key, 'failedReason', outcome[5], 'stacktrace', outcome[6],
-    'atm', job.made + 1)
-  if delay_ms > 0 then
-    redis.call('HSET', job.key, 'delay', delay_ms)
-    delay_until(q, job.id, now_ms + delay_ms)
-    q.has_delayed = true
-    emit(q, 'delayed', 'jobId', job.id, 'delay', now_ms + delay_ms)
-  else
-    local is_lifo = opts_of(redis.call('HGET', job.key, 'opts')).lifo == true
-    push_ready(q, job.id, job.priority, is_lifo)
-    emit(q, 'waiting', 'jobId', job.id, 'prev', 'active')
+-- Notes which jobs have been active longest, as many as a call is to settle: most often it is they
+-- that end, and they leave `active` together.
+local function note_oldest(q, count)
+  q.oldest, q.left = {}, {}
+  if count > 1 then
+    for _, id in ipairs(redis.call('LRANGE', q.active, -count, -1)) do
+      q.oldest[id] = true
+    end
   end
 end
 
-local function postpone(q, job, outcome, now_ms)
-  local due_ms = math.max(outcome[4], now_ms)
-  redis.call('HSET', job.key, 'delay', due_ms - now_ms)
-  delay_until(q, job.id, due_ms)
-  q.has_delayed = true
-  emit(q, 'delayed', 'jobId', job.id, 'delay', due_ms)
-end
-
--- A limit set by hand is the counter's largest value; a longer one that is set already stays.
-local function give_back(q, job, outcome)
-  local limit_ms = outcome[4]
-  push_back(q, job.id, job.priority)
-  emit(q, 'waiting', 'jobId', job.id, 'prev', 'active')
-  if limit_ms > 0 and limit_ms > redis.call('PTTL', q.limiter) then
-    redis.call('SET', q.limiter, '9007199254740991', 'PX', limit_ms)
+-- Takes a job out of `active`; false if it is not there. One of the oldest is only noted.
+local function leave_active(q, id)
+  if q.oldest[id] == nil then
+    if redis.call('LREM', q.active, -1, id) == 0 then
+      return false
+    end
+  elseif not q.oldest[id] then
+    return false
   end
+  q.leaving = id
+  return true
 end
 
--- A job whose children have all ended by now runs again, to see what became of them.
-local function wait_for_children(q, job, _, now_ms)
-  if job.has_children then
-    redis.call('ZADD', q.waiting_children, now_ms, job.id)
-    emit(q, 'waiting-children', 'jobId', job.id, 'prev', 'active')
-  else
-    redis.call('HSET', job.key, 't:w', job.started)
-    push_back(q, job.id, job.priority)
-    emit(q, 'waiting', 'jobId', job.id, 'prev', 'active')
+-- Has the job that was leaving stay after all: something of it could not be written.
+local function stay_active(q)
+  if q.leaving and q.oldest[q.leaving] == nil then
+    redis.call('RPUSH', q.active, q.leaving)
+  end
+  q.leaving = nil
+end
+
+local function note_left(q)
+  if q.leaving and q.oldest[q.leaving] then
+    q.oldest[q.leaving] = false
+    q.left[#q.left + 1] = q.leaving
+  end
+  q.leaving = nil
+end
+
+-- Takes those out that were only noted.
+local function flush_left(q, count)
+  if count > 1 and #q.left == count then
+    redis.call('LTRIM', q.active, 0, -count - 1)
+    return
+  end
+  for _, id in ipairs(q.left) do
+    redis.call('LREM', q.active, -1, id)
   end
 end

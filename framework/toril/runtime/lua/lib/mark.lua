@@ -1,19 +1,13 @@
---- include lib/queue
+--- include lib/settings
 
 local function is_paused(q)
-  if q.is_paused == nil then
-    local limits = redis.call('HMGET', q.meta, 'paused', 'concurrency', 't:k')
-    q.is_paused = limits[1] ~= false
-    q.max_active = tonumber(limits[2])
-    q.limits_json = limits[3]
-  end
-  return q.is_paused
+  return settings_of(q).is_paused
 end
 
 -- Whether as many jobs are active as the queue allows over all workers.
 local function is_maxed(q)
-  is_paused(q)
-  return q.max_active ~= nil and redis.call('LLEN', q.active) >= q.max_active
+  local max_active = settings_of(q).max_active
+  return max_active ~= nil and redis.call('LLEN', q.active) >= max_active
 end
 
 -- Wakes an idle worker: there may be a job. Asked again in one call it costs nothing. A call that

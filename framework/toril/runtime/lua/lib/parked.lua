@@ -1,5 +1,6 @@
 --- include lib/delay
 --- include lib/key_use
+--- include lib/key_places
 --- include lib/promoted
 
 local HEAL_MS, FAR_MS = 30000, 86400000

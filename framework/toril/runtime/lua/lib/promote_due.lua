@@ -1,5 +1,4 @@
---- include lib/promoted
---- include lib/job_keys
+--- include lib/queue
 
 -- Makes delayed jobs that are due ready to run, at most 1000 a call. An id without a job is dropped.
 local function promote_due(q, now_ms)
@@ -8,6 +7,8 @@ local function promote_due(q, now_ms)
   if #due == 0 then
     return
   end
+  --- include lib/promoted
+  --- include lib/job_keys
   redis.call('ZREM', q.delayed, unpack(due))
   for _, id in ipairs(due) do
     if is_job(q.base .. id) then

@@ -8,13 +8,9 @@ local function started_by_peers(q, started)
 end
 
 -- How many of `wanted` starts the rate limit leaves, and how long it lasts when there is none left.
--- A limit set by hand is a counter beyond all others, and binds without a maximum. `limiter`: the
--- worker's own max and duration, nil for none; the queue's max goes before it, its duration behind.
-local function allowed_starts(q, limiter, wanted, now_ms)
-  local rate = redis.call('HMGET', q.meta, 'max', 'duration')
-  local max = tonumber(rate[1]) or limiter.max
-  local duration = limiter.duration or tonumber(rate[2])
-  local started = tonumber(redis.call('GET', q.limiter)) or 0
+-- A limit set by hand is a counter beyond all others, and binds without a maximum. `max`, `duration`:
+-- of the limit, nil for none; `started`: BullMQ's counter.
+local function allowed_starts(q, max, duration, started, wanted, now_ms)
   q.limit_max = max
   q.limit_duration = max and duration and math.floor(math.abs(duration)) or 0
   local ttl = started > 0 and redis.call('PTTL', q.limiter) or 0

@@ -1,5 +1,3 @@
---- include lib/owner
-
 -- Why a completed job may not finish, or 0: -4 children pending, -9 children failed.
 local function refuse_for_children(job)
   if redis.call('EXISTS', job.key .. ':dependencies') == 1 then
@@ -26,15 +24,4 @@ local function failed_child(job)
   local child = redis.call('ZRANGE', job.key .. ':unsuccessful', 0, 0)[1]
   local reason = redis.pcall('HGET', child, 'failedReason')
   return child, type(reason) == 'string' and reason or ''
-end
-
--- Whether the token may settle this start of the job, or 0.
-local function refuse_for_owner(job, token, fence)
-  if fence > 0 and fence ~= job.started then
-    return -6
-  end
-  if is_owned_by(token, job.lock, job.owner, job.started) then
-    return 0
-  end
-  return job.lock and -6 or -2
 end

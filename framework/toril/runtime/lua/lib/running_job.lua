@@ -1,11 +1,9 @@
---- include lib/parents
-
-local RUNNING_FIELDS = { 'name', 'ats', 't:o', 'atm', 'parentKey', 'parent', 'deid', 'priority', 't:n', 't:k' }
+--- include lib/queue
 
 -- What settling needs to know of a job, or nil when there is none. `lock` is its lock's value or false.
 local function read_running(q, id, lock)
   local key = q.base .. id
-  local fields = redis.pcall('HMGET', key, unpack(RUNNING_FIELDS))
+  local fields = redis.pcall('HMGET', key, 'ats', 'atm', 'parentKey', 'deid', 't:k')
   if fields.err or not fields[1] and redis.call('EXISTS', key) == 0 then
     return nil
   end
@@ -13,13 +11,11 @@ local function read_running(q, id, lock)
     id = id,
     key = key,
     lock = lock,
-    started = tonumber(fields[2]) or 0,
-    owner = fields[3],
-    made = tonumber(fields[4]) or 0,
-    limit_keys = fields[10],
-    parents = parents_of(fields[5], fields[6], fields[9]),
-    dedup_id = fields[7] ~= '' and fields[7],
-    priority = tonumber(fields[8]) or 0,
+    started = tonumber(fields[1]) or 0,
+    made = tonumber(fields[2]) or 0,
+    has_parents = fields[3] and fields[3] ~= '',
+    dedup_id = fields[4] ~= '' and fields[4],
+    limit_keys = fields[5],
   }
 end
 

@@ -8,14 +8,16 @@ local function settle(q, outcomes, token, now_ms)
     return codes, false, failed
   end
   q.kept, q.unlocked = {}, {}
+  note_oldest(q, #outcomes)
   local locks, may_have_children = look_ahead(q, outcomes)
   for i, outcome in ipairs(outcomes) do
-    q.taken_out = nil
     local ran, code, child = pcall(settle_one, q, outcome, locks[i], token, may_have_children, now_ms)
-    if not ran and q.taken_out then
-      redis.call('RPUSH', q.active, q.taken_out)
-    end
     codes[i] = ran and code or -100
+    if ran then
+      note_left(q)
+    else
+      stay_active(q)
+    end
     if codes[i] == -9 then
       failed[#failed + 1] = { i, child[1], child[2] }
     end
@@ -30,6 +32,7 @@ local function settle(q, outcomes, token, now_ms)
   if #q.unlocked > 0 then
     redis.call('DEL', unpack(q.unlocked))
   end
+  flush_left(q, #outcomes)
   flush_kept(q, now_ms)
   if q.has_delayed then
     mark_delay(q)

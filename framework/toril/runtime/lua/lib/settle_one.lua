@@ -1,20 +1,43 @@
---- include lib/delay
+--- include lib/owner
 --- include lib/running_job
---- include lib/refuse
---- include lib/finish
+--- include lib/complete
+--- include lib/keyed
 --- include lib/leave_active
---- include lib/key_slots
 
 local COMPLETED, FAILED, RETRIED, POSTPONED, GIVEN_BACK, MOVED = 1, 2, 3, 4, 5, 6
 
-local MOVES = {
-  [COMPLETED] = complete,
-  [FAILED] = fail,
-  [RETRIED] = retry,
-  [POSTPONED] = postpone,
-  [GIVEN_BACK] = give_back,
-  [MOVED] = wait_for_children,
-}
+local rare
+
+-- What the settling of a plain completion does not need, made when the first other one comes.
+local function rarely()
+  if not rare then
+    --- include lib/refuse
+    --- include lib/fail
+    --- include lib/run_again
+    rare = {
+      refuse_for_children = refuse_for_children,
+      refuse_to_wait = refuse_to_wait,
+      failed_child = failed_child,
+      [FAILED] = fail,
+      [RETRIED] = retry,
+      [POSTPONED] = postpone,
+      [GIVEN_BACK] = give_back,
+      [MOVED] = wait_for_children,
+    }
+  end
+  return rare
+end
+
+-- What forbids the token to settle this start of the job, or 0.
+local function refuse_for_owner(job, token, fence)
+  if fence > 0 and fence ~= job.started then
+    return -6
+  elseif job.lock then
+    return job.lock == token and 0 or -6
+  end
+  local mark = redis.call('HGET', job.key, 't:o')
+  return is_owned_by(token, false, mark, job.started) and 0 or -2
+end
 
 local function settle_one(q, outcome, lock, token, may_have_children, now_ms)
   local kind, fence = outcome[1], outcome[3]
@@ -24,24 +47,24 @@ local function settle_one(q, outcome, lock, token, may_have_children, now_ms)
   end
   local code = 0
   if kind == COMPLETED and (may_have_children or q.has_requeued) then
-    code = refuse_for_children(job)
+    code = rarely().refuse_for_children(job)
   elseif kind == MOVED then
-    code = refuse_to_wait(job, outcome[4])
+    code = rarely().refuse_to_wait(job, outcome[4])
   end
   if code == 0 then
     code = refuse_for_owner(job, token, fence)
   end
   if code ~= 0 then
-    return code, code == -9 and { failed_child(job) }
+    return code, code == -9 and { rarely().failed_child(job) }
   end
   q.unlocked[#q.unlocked + 1] = job.key .. ':lock'
-  if redis.call('LREM', q.active, -1, job.id) == 0 then
+  if not leave_active(q, job.id) then
     return -3
   end
-  q.taken_out = job.id
-  MOVES[kind](q, job, outcome, now_ms)
+  local move = kind == COMPLETED and complete or rarely()[kind]
+  move(q, job, outcome, now_ms)
   if job.limit_keys then
-    free_slots(q, job.id, job.limit_keys, now_ms)
+    keyed().free_slots(q, job.id, job.limit_keys, now_ms)
   end
   return kind == MOVED and not job.has_children and 1 or 0
 end

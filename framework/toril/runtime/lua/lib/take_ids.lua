@@ -1,5 +1,5 @@
 --- include lib/key_limits
---- include lib/promoted
+--- include lib/keyed
 
 local function has_work(q)
   return redis.call('LLEN', q.wait) > 0
@@ -25,24 +25,6 @@ local function take_waiting(q, ids, n)
   end
 end
 
--- Adds up to n ids to a list, out of the ring; those that wait for no key any more are passed over.
-local function take_from_ring(q, ids, n)
-  while n > 0 do
-    local popped = redis.call('ZPOPMIN', ring_of(q), n)
-    if #popped == 0 then
-      return
-    end
-    for i = 1, #popped, 2 do
-      local is_parked = redis.call('HEXISTS', q.base .. popped[i], 't:kp') == 1
-      if is_parked and redis.call('ZREM', q.delayed, popped[i]) == 1 then
-        tell_promoted(q, popped[i])
-        ids[#ids + 1] = popped[i]
-        n = n - 1
-      end
-    end
-  end
-end
-
 -- Takes up to n ids; those of the ring come first, gives how many they are. The ring and the line of
 -- all others start as many each, by turns: `ahead` is how many more the ring has started.
 local function take_ids(q, n, ahead)
@@ -51,6 +33,7 @@ local function take_ids(q, n, ahead)
     take_waiting(q, ids, n)
     return ids, 0
   end
+  local take_from_ring = keyed().take_from_ring
   take_from_ring(q, ids, math.max(math.min(math.ceil((n - ahead) / 2), n), 0))
   local waiting = {}
   take_waiting(q, waiting, n - #ids)

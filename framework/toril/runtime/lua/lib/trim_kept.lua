@@ -1,14 +1,23 @@
---- include lib/drop_from_parent
+--- include lib/job_keys
 
--- Removes finished jobs: their keys, their place in the set, their link to a parent.
-local function remove_finished(set, base, ids)
+local function unlink_from_parents(q, ids)
+  --- include lib/drop_from_parent
+  for _, id in ipairs(ids) do
+    drop_from_parent(q.base .. id)
+  end
+end
+
+-- Removes finished jobs: their keys, their place in the set, and of failed ones the link to a parent
+-- that may still wait for them.
+local function remove_finished(q, set, ids)
   if #ids == 0 then
     return
+  elseif set == q.failed then
+    unlink_from_parents(q, ids)
   end
   local gone = {}
   for _, id in ipairs(ids) do
-    drop_from_parent(base .. id)
-    append_job_keys(gone, base .. id)
+    append_job_keys(gone, q.base .. id)
     if #gone >= 600 then
       redis.call('DEL', unpack(gone))
       gone = {}
@@ -25,12 +34,12 @@ end
 local function trim_kept(q, set, count, age_ms, now_ms)
   if age_ms >= 0 then
     local last = now_ms - age_ms
-    remove_finished(set, q.base, redis.call('ZREVRANGEBYSCORE', set, last, '-inf', 'LIMIT', 0, 1000))
+    remove_finished(q, set, redis.call('ZREVRANGEBYSCORE', set, last, '-inf', 'LIMIT', 0, 1000))
   end
   if count >= 0 then
     local excess = math.min(redis.call('ZCARD', set) - count, 1000)
     if excess > 0 then
-      remove_finished(set, q.base, redis.call('ZRANGE', set, 0, excess - 1))
+      remove_finished(q, set, redis.call('ZRANGE', set, 0, excess - 1))
     end
   end
 end
