@@ -38,7 +38,7 @@ from toril.runtime.job import ClaimedJob
 from toril.runtime.outcomes import Settlement
 from toril.runtime.sender import AsyncSender
 from toril.runtime.sync_sender import SyncSender
-from toril.runtime.worker.decide import allowed_attempts, decide_success
+from toril.runtime.worker.decide import decide_success
 from toril.runtime.worker.handles import RunningJob, RunningThreadJob
 from toril.runtime.worker.judging import find_policy, judge
 from toril.runtime.worker.plans import Plan, PlanKey, build_plans, find_plan
@@ -216,7 +216,7 @@ class JobRunner:
         return make(
             job,
             data=job.data,
-            attempts=allowed_attempts(job, plan.job_type.retry),
+            retry=plan.job_type.retry,
             results=read_results(job) if job.children else {},
             client=self._client if plan.is_async else self._thread_client,
             reports=self._reports,

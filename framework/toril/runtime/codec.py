@@ -7,6 +7,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -20,6 +21,8 @@ MAX_INTEGER = 2**53
 #: Deeper values are refused; so are circular ones, which have no end.
 MAX_DEPTH = 200
 MAX_ID_BYTES = 512
+#: Options up to this size are kept in memory once read.
+_SHARED_BYTES = 1024
 #: Characters of an id in a message.
 SHOWN_ID = 100
 
@@ -136,24 +139,39 @@ def decode_opts(raw: bytes | str) -> dict[str, Any]:
     return opts
 
 
-def resolve_keep(
-    opts: Mapping[str, Any], outcome: Literal["completed", "failed"], declared: KeepRule
+def read_keep(
+    raw_opts: bytes, job_id: str, outcome: Literal["completed", "failed"], declared: KeepRule
 ) -> KeepRule:
-    """How long a finished job stays: its own removeOnComplete or removeOnFail, else `declared`."""
-    own = opts.get("removeOnComplete" if outcome == "completed" else "removeOnFail")
-    if own is None:
-        return declared
+    """How long a finished job stays: its own removeOnComplete or removeOnFail, else `declared`.
+
+    Its stored options are most often those of many jobs, but for the id; they are read once then.
+    They say nothing if a peer stored what cannot be read.
+    """
+    raw_opts = raw_opts.replace(b'"jobId":"%b"' % job_id.encode(), b'"jobId":""', 1)
+    read = _read_shared_keep if len(raw_opts) <= _SHARED_BYTES else _read_own_keep
+    return read(raw_opts, outcome) or declared
+
+
+def _read_own_keep(raw_opts: bytes, outcome: str) -> KeepRule | None:
+    name = "removeOnComplete" if outcome == "completed" else "removeOnFail"
+    try:
+        own = decode_opts(raw_opts).get(name)
+    except InvalidData:
+        return None
     if isinstance(own, bool):
         return KeepRule(count=0) if own else KeepRule()
     if isinstance(own, int | float):
         return KeepRule(count=to_integer(own)) if own >= 0 else KeepRule()
     if not isinstance(own, Mapping):
-        return declared
+        return None
     count, age = own.get("count"), own.get("age")
     return KeepRule(
         count=to_integer(count) if isinstance(count, int | float) and count >= 0 else None,
         age_ms=to_integer(age * 1000) if isinstance(age, int | float) and age >= 0 else None,
     )
+
+
+_read_shared_keep = lru_cache(maxsize=1024)(_read_own_keep)
 
 
 def to_integer(number: float) -> int:

@@ -22,7 +22,7 @@ from toril.errors import ExpressionError, InvalidData
 from toril.runtime.codec import MAX_ID_BYTES, decode_json, encode_json
 from toril.runtime.job import ClaimedJob, StoredJob
 from toril.runtime.job_options import build_opts
-from toril.runtime.outcomes import Failed, Letter, Settlement
+from toril.runtime.outcomes import Failed, Letter
 from toril.runtime.own_fields import CANCELLED, OWNER, WAITED_IN_VAIN
 
 #: Fields that come back with a job, beside Toril's own: `ats`, the fence, only grows.
@@ -47,10 +47,8 @@ class DeadLetters:
         self._pipeline = pipeline
         self._writers: dict[tuple[str, str], _Writer | None] = {}
 
-    def attach(self, job: StoredJob, outcome: Settlement, *, now_ms: int) -> Settlement:
-        """Gives the outcome back, with a letter if the job fails for good and is to leave one."""
-        if not isinstance(outcome, Failed):
-            return outcome
+    def attach(self, job: StoredJob, outcome: Failed, *, now_ms: int) -> Failed:
+        """Gives the outcome back, with a letter if the job is to leave one."""
         writer = self._find_writer(job)
         if writer is None or not _is_wanted(writer, job, outcome):
             return outcome

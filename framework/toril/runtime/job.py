@@ -88,12 +88,17 @@ class StoredJob:
             return self._data
 
     @property
+    def opts_json(self) -> bytes:
+        """As they are stored."""
+        return self.fields.get(b"opts", b"{}")
+
+    @property
     def opts(self) -> dict[str, Any]:
         """BullMQ's options by their public names; raises InvalidData if they are not JSON."""
         try:
             return self._opts
         except AttributeError:
-            self._opts: dict[str, Any] = decode_opts(self.fields.get(b"opts", b"{}"))
+            self._opts: dict[str, Any] = decode_opts(self.opts_json)
             return self._opts
 
     @property

@@ -20,7 +20,7 @@ from toril.runtime.codec import (
     encode_keep,
     encode_opts,
     generate_job_id,
-    resolve_keep,
+    read_keep,
     validate_job_id,
 )
 from toril.runtime.keys import QUEUE_SUFFIXES
@@ -189,15 +189,19 @@ DECLARED = KeepRule(count=7)
     ],
 )
 def test_a_jobs_own_retention_wins(own, rule: KeepRule) -> None:
-    assert resolve_keep({"removeOnComplete": own}, "completed", DECLARED) == rule
-    assert resolve_keep({"removeOnFail": own}, "failed", DECLARED) == rule
+    assert read_keep(encode_opts({"removeOnComplete": own}), "a", "completed", DECLARED) == rule
+    assert read_keep(encode_opts({"removeOnFail": own}), "a", "failed", DECLARED) == rule
+
+
+def test_options_that_cannot_be_read_leave_the_declared_retention() -> None:
+    assert read_keep(b"[", "a", "completed", DECLARED) is DECLARED
 
 
 @given(st.builds(KeepRule, count=st.none() | st.integers(0, 10**9)))
 def test_a_declared_rule_comes_back_from_the_jobs_options(rule: KeepRule) -> None:
-    opts = decode_opts(encode_opts({"removeOnComplete": encode_keep(rule)}))
+    opts = encode_opts({"removeOnComplete": encode_keep(rule)})
 
-    assert resolve_keep(opts, "completed", DECLARED) == rule
+    assert read_keep(opts, "a", "completed", DECLARED) == rule
 
 
 def test_a_stored_age_is_whole_seconds_and_never_shorter() -> None:

@@ -13,7 +13,7 @@ from toril.declarations.backoff import (
 )
 from toril.declarations.job_type import Keep, Retry
 from toril.errors import Delay, InvalidData, RateLimited, Unrecoverable, WaitForChildren
-from toril.runtime.codec import encode_json, resolve_keep, to_integer
+from toril.runtime.codec import encode_json, read_keep, to_integer
 from toril.runtime.flows import SKIPPED_RESULT
 from toril.runtime.job import StoredJob
 from toril.runtime.outcomes import (
@@ -57,7 +57,7 @@ class TickSkipped(Exception):
 
 def decide_skip(job: StoredJob, *, keep: Keep = DEFAULT_KEEP) -> Settlement:
     """Completes a step that is not to run."""
-    rule = resolve_keep(read_opts(job), "completed", keep.completed)
+    rule = read_keep(job.opts_json, job.id, "completed", keep.completed)
     return Completed(id=job.id, result=SKIPPED_RESULT, keep=rule, fence=job.attempts_started)
 
 
@@ -71,7 +71,7 @@ def decide_success(
     except InvalidData as error:
         # The work is done; running it again would give the same value.
         return fail(job, error, attempts=allowed_attempts(job, retry), keep=keep)
-    rule = resolve_keep(read_opts(job), "completed", keep.completed)
+    rule = read_keep(job.opts_json, job.id, "completed", keep.completed)
     return Completed(id=job.id, result=encoded, keep=rule, fence=job.attempts_started)
 
 
@@ -131,7 +131,7 @@ def fail(job: StoredJob, error: BaseException, *, attempts: int, keep: Keep) -> 
         id=job.id,
         reason=describe_error(error),
         stacktrace=append_trace(job, error, limit=opts.get("stackTraceLimit")),
-        keep=resolve_keep(opts, "failed", keep.failed),
+        keep=read_keep(job.opts_json, job.id, "failed", keep.failed),
         attempts=attempts,
         fence=job.attempts_started,
         error_type=type(error).__name__,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from toril.runtime.job import ClaimedJob
 from toril.runtime.outcomes import Settlement
-from toril.runtime.worker.alarms import Alarm
 from toril.runtime.worker.handles import RunningJob, RunningThreadJob
+from toril.runtime.worker.lifetime import TimeLimit
 from toril.runtime.worker.plans import Plan
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ class Cause(Enum):
     LOST = "lost"
     #: Somebody cancelled the job; it fails when its run has ended.
     CANCELLED = "cancelled"
+    #: It runs longer than it may; the attempt has failed.
+    TIMED_OUT = "timed out"
     #: The worker ends; the job goes back to the front of its line.
     STOPPING = "stopping"
 
@@ -31,13 +33,14 @@ class Execution:
     """The state of one run; a class with slots, because a busy worker makes thousands a second."""
 
     __slots__ = (
-        "alarm",
         "cancel_reason",
         "cause",
         "claimed_at",
+        "deadline",
         "handle",
         "is_overdue",
         "job",
+        "limit",
         "name",
         "outcome",
         "plan",
@@ -72,8 +75,9 @@ class Execution:
         self.cause: Cause | None = None
         #: What it fails with if it was cancelled.
         self.cancel_reason = ""
-        #: Rings at the job's timeout.
-        self.alarm: Alarm | None = None
+        #: How long it may run, once that counts, and the monotonic instant when it is over.
+        self.limit: TimeLimit | None = None
+        self.deadline = float("inf")
         self.is_overdue = False
         #: How it ended, once it has.
         self.outcome: Settlement | None = None
@@ -95,7 +99,8 @@ class Execution:
         """
         if self.outcome is not None or self.cause is Cause.LOST:
             return
-        self.cause, self.cancel_reason = cause, reason
+        if self.cause is not Cause.TIMED_OUT or cause is not Cause.STOPPING:
+            self.cause, self.cancel_reason = cause, reason
         if self.handle is not None:
             self.handle.cancel()
         if self.task is not None and not isinstance(self.handle, RunningThreadJob):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from toril.clock import Clock
 from toril.runtime.dead_letters import DeadLetters
 from toril.runtime.job import ClaimedJob
-from toril.runtime.outcomes import Settlement
+from toril.runtime.outcomes import Failed, Settlement
 from toril.runtime.sender import AsyncSender
 from toril.runtime.worker.alarms import Alarms
 from toril.runtime.worker.news import News
@@ -37,4 +37,6 @@ class Ground:
 
     def with_letter(self, job: ClaimedJob, outcome: Settlement) -> Settlement:
         """Gives an outcome back, with the dead letter that goes with a failure for good."""
+        if not isinstance(outcome, Failed):
+            return outcome
         return self.dead_letters.attach(job, outcome, now_ms=self.clock.now_ms())

@@ -11,10 +11,12 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
+from toril.declarations.job_type import Retry
 from toril.runtime.codec import to_integer
 from toril.runtime.job import ClaimedJob
 from toril.runtime.own_fields import RUN
 from toril.runtime.schedules import read_tick_ms
+from toril.runtime.worker.decide import allowed_attempts
 from toril.runtime.worker.durable_steps import DurableStep, DurableSteps
 
 T = TypeVar("T")
@@ -45,8 +47,8 @@ class _Facts:
     __slots__ = (
         "_job",
         "_reports",
+        "_retry",
         "_steps",
-        "attempts",
         "client",
         "data",
         "has_added_children",
@@ -58,7 +60,7 @@ class _Facts:
         job: ClaimedJob,
         *,
         data: Any,
-        attempts: int,
+        retry: Retry,
         results: Mapping[str, Any],
         client: Any,
         reports: Reports,
@@ -66,7 +68,7 @@ class _Facts:
         self._job = job
         self._reports = reports
         self.data = data
-        self.attempts = attempts
+        self._retry = retry
         self.results = results
         self.client = client
         #: Whether this run added any, or tried to.
@@ -88,6 +90,10 @@ class _Facts:
     @property
     def attempt(self) -> int:
         return self._job.attempts_made + 1
+
+    @property
+    def attempts(self) -> int:
+        return allowed_attempts(self._job, self._retry)
 
     @property
     def priority(self) -> int:

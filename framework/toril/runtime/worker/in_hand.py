@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from toril.runtime.job import ClaimedJob
 from toril.runtime.outcomes import Settlement
@@ -33,22 +33,21 @@ class JobsInHand:
             yield from tuple(served.running.values())
             yield from tuple(served.outlived)
 
-    def deliver(self, served: ServedQueue, job: ClaimedJob) -> None:
-        """Runs a claimed job, or hands it back if the worker ends or has no slot for it."""
-        execution = Execution(
-            served,
-            job,
-            plan=find_plan(served.plans, job),
-            started_ms=self._ground.clock.now_ms(),
-            claimed_at=self._ground.clock.monotonic(),
-        )
-        if self.is_closing or served.free <= 0:
-            self._settle(execution, give_back(job))
-            return
-        older = served.add_running(execution)
-        if older is not None:
-            self.lose(older)
-        self._launcher.launch(execution, self.take_outcome)
+    def deliver(self, served: ServedQueue, jobs: Iterable[ClaimedJob]) -> None:
+        """Runs claimed jobs, or hands them back if the worker ends or has no slot for them."""
+        started_ms, claimed_at = self._ground.clock.now_ms(), self._ground.clock.monotonic()
+        for job in jobs:
+            plan = find_plan(served.plans, job)
+            execution = Execution(
+                served, job, plan=plan, started_ms=started_ms, claimed_at=claimed_at
+            )
+            if self.is_closing or served.free <= 0:
+                self._settle(execution, give_back(job))
+                continue
+            older = served.add_running(execution)
+            if older is not None:
+                self.lose(older)
+            self._launcher.launch(execution, self.take_outcome)
 
     def take_outcome(self, execution: Execution, outcome: Settlement | None) -> None:
         """Frees the slot; the outcome goes into the next round, unless the job was lost."""

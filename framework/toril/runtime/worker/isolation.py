@@ -35,7 +35,7 @@ class Isolation:
             for job in await self._take_over(served, from_token):
                 if self._in_hand.is_closing:
                     return
-                self._in_hand.deliver(served, job)
+                self._in_hand.deliver(served, [job])
                 await self._in_hand.wait_until(self._is_over, lambda: float("inf"))
 
     async def _take_over(self, served: ServedQueue, from_token: str) -> list[ClaimedJob]:

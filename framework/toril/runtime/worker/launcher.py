@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,11 +14,11 @@ from toril.errors import Cancelled, PluginError, Unrecoverable
 from toril.runtime.codec import decode_json
 from toril.runtime.outcomes import Completed, Settlement
 from toril.runtime.own_fields import LIMIT_KEYS
+from toril.runtime.worker.deadlines import Deadlines
 from toril.runtime.worker.decide import (
     ClaimedUnbound,
     StepSkipped,
     TickSkipped,
-    allowed_attempts,
     decide_skip,
     decide_success,
     give_back,
@@ -31,6 +31,7 @@ from toril.runtime.worker.lifetime import TimeLimit, check_lifetime, find_limit
 from toril.runtime.worker.plans import Plan
 from toril.runtime.worker.preparation import Preparation
 from toril.runtime.worker.processes import Decided, Processes
+from toril.runtime.worker.served_queue import ServedQueue
 from toril.runtime.worker.threads import Threads
 
 _LIMIT_KEYS = LIMIT_KEYS.encode()
@@ -45,6 +46,7 @@ class Launcher:
     def __init__(
         self,
         ground: Ground,
+        queues: Sequence[ServedQueue],
         *,
         preparation: Preparation,
         threads: Threads,
@@ -62,6 +64,7 @@ class Launcher:
         self._reports = reports
         self._client = client
         self._thread_client = thread_client
+        self._deadlines = Deadlines(ground.alarms, ground.clock, queues, on_over=self._end)
 
     def launch(self, execution: Execution, on_ended: OnEnded) -> None:
         """Runs the job in a task of its own; calls back with its outcome, None if it was lost.
@@ -81,13 +84,12 @@ class Launcher:
             raise
         except BaseException as error:  # noqa: BLE001 - the edge of a processor; SystemExit too
             outcome = self._judge(execution, error)
-        if execution.alarm is not None:
-            execution.alarm.cancel()
         on_ended(execution, outcome)
 
     async def _process(self, execution: Execution) -> Any:
         job = execution.job
-        if self._preparation.is_needed(job):
+        is_plain = self._preparation.is_plain(job)
+        if not is_plain:
             await self._preparation.prepare(job)
             tick = self._preparation.find_trigger(job)
             if tick is not None:
@@ -107,7 +109,10 @@ class Launcher:
             now_ms = self._ground.clock.now_ms()
             check_lifetime(plan.job_type, job, now_ms=now_ms)
             limit = find_limit(plan.job_type, job, now_ms=now_ms)
-        data = await self._preparation.read_data(job)
+        if is_plain:
+            data = self._preparation.decode_data(job)
+        else:
+            data = await self._preparation.read_data(job)
         if (
             plan.limit_keys is not None
             and _LIMIT_KEYS not in job.fields
@@ -120,8 +125,10 @@ class Launcher:
         self._ground.news.started(execution)
         if plan.runs_in_thread:
             return await self._run_in_thread(execution, plan, handle, limit)
-        running = _call(plan, handle)
-        return await (running if limit is None else self._run_in_time(execution, running, limit))
+        if limit is not None:
+            self._deadlines.begin(execution, limit)
+        result = plan.function(handle, *plan.arguments)
+        return await result if plan.is_async or inspect.isawaitable(result) else result
 
     def _make_handle(
         self, execution: Execution, plan: Plan, data: Any
@@ -130,29 +137,12 @@ class Launcher:
         execution.handle = make(
             execution.job,
             data=data,
-            attempts=allowed_attempts(execution.job, plan.job_type.retry),
+            retry=plan.job_type.retry,
             results=self._preparation.read_results(execution.job),
             client=self._thread_client if plan.runs_in_thread else self._client,
             reports=self._reports[execution.job.queue],
         )
         return execution.handle
-
-    async def _run_in_time(
-        self, execution: Execution, running: Awaitable[Any], limit: TimeLimit
-    ) -> Any:
-        """Cancels what runs at its limit, which is told by the worker's clock."""
-        loop = asyncio.get_running_loop()
-        scope = asyncio.timeout(None)
-        try:
-            async with scope:
-                execution.alarm = self._ground.alarms.after(
-                    limit.ms / 1000, lambda: scope.reschedule(loop.time())
-                )
-                return await running
-        except TimeoutError as error:
-            if not scope.expired():
-                raise
-            raise limit.exceeded() from error
 
     async def _run_in_process(
         self, execution: Execution, plan: Plan, limit: TimeLimit | None
@@ -167,10 +157,9 @@ class Launcher:
             if plan.is_mortal:
                 # A fresh process has taken of the time that was left.
                 limit = find_limit(plan.job_type, job, now_ms=now_ms)
-            running = process.run(job, plan, now_ms=now_ms, reports=self._reports[job.queue])
-            if limit is None:
-                return await running
-            return await self._run_in_time(execution, running, limit)
+            if limit is not None:
+                self._deadlines.begin(execution, limit)
+            return await process.run(job, plan, now_ms=now_ms, reports=self._reports[job.queue])
 
     async def _run_in_thread(
         self, execution: Execution, plan: Plan, handle: Any, limit: TimeLimit | None
@@ -180,9 +169,7 @@ class Launcher:
         The slot stays taken until the function returns: no second run starts beside it.
         """
         if limit is not None:
-            execution.alarm = self._ground.alarms.after(
-                limit.ms / 1000, partial(self._become_overdue, execution, limit)
-            )
+            self._deadlines.begin(execution, limit)
         is_ok, value = await self._threads.run(partial(plan.function, handle, *plan.arguments))
         if limit is not None and execution.is_overdue:
             raise limit.exceeded() from (None if is_ok else value)
@@ -190,11 +177,14 @@ class Launcher:
             raise value
         return await value if inspect.isawaitable(value) else value
 
-    def _become_overdue(self, execution: Execution, limit: TimeLimit) -> None:
-        assert execution.handle is not None
+    def _end(self, execution: Execution) -> None:
+        """Cancels a run that is over its limit; one in a thread is only told."""
+        if not isinstance(execution.handle, RunningThreadJob):
+            execution.stop(Cause.TIMED_OUT)
+            return
         execution.is_overdue = True
         execution.handle.cancel()
-        self._ground.news.overdue(execution, limit.ms)
+        self._ground.news.overdue(execution)
 
     def _accept(self, execution: Execution) -> Settlement | None:
         if execution.cause is Cause.LOST:
@@ -215,6 +205,10 @@ class Launcher:
             return None
         if execution.cause is Cause.STOPPING and isinstance(error, asyncio.CancelledError):
             return give_back(execution.job)
+        if execution.cause is Cause.TIMED_OUT and isinstance(error, asyncio.CancelledError):
+            assert execution.limit is not None
+            cancelled, error = error, execution.limit.exceeded()
+            error.__cause__ = cancelled
         if isinstance(error, ClaimedUnbound):
             return give_back(execution.job)
         if isinstance(error, StepSkipped):
@@ -235,11 +229,6 @@ class Launcher:
             factories=self._backoffs,
             has_added_children=execution.handle is not None and execution.handle.has_added_children,
         )
-
-
-async def _call(plan: Plan, handle: Any) -> Any:
-    result = plan.function(handle, *plan.arguments)
-    return await result if plan.is_async or inspect.isawaitable(result) else result
 
 
 def _create_task(coroutine: Coroutine[Any, Any, None]) -> None:

@@ -134,9 +134,10 @@ class News:
         """`lock_lost` while the job runs: it is cancelled."""
         self._tell("lock_lost", execution)
 
-    def overdue(self, execution: Execution, timeout_ms: int) -> None:
+    def overdue(self, execution: Execution) -> None:
         """`job_overdue`: a thread runs past its timeout and cannot be stopped; `timeout_ms`."""
-        self._tell("job_overdue", execution, timeout_ms=timeout_ms)
+        if execution.limit is not None:
+            self._tell("job_overdue", execution, timeout_ms=execution.limit.ms)
 
     def unsettled(self, execution: Execution, error: BaseException) -> None:
         """`job_unsettled`: Redis does not take how the job ended, and is asked again; `error`."""
@@ -184,9 +185,9 @@ class News:
 
     def _tell(self, event: str, execution: Execution, **fields: Any) -> None:
         if self._on_event is not None:
-            where = {"queue": execution.served.name, "job": execution.job.id}
-            what = {"job_type": execution.name, "attempt": execution.attempt}
-            self._on_event(event, {**where, **what, **fields})
+            fields["queue"], fields["job"] = execution.served.name, execution.job.id
+            fields["job_type"], fields["attempt"] = execution.name, execution.attempt
+            self._on_event(event, fields)
 
     def _run_ms(self, execution: Execution) -> int:
         return self._clock.now_ms() - execution.started_ms

@@ -41,6 +41,8 @@ from toril.runtime.worker.turns import Turns
 
 _REPEATED, _DEFERRED_FAILURE = b"rjk", b"defa"
 _RUN, _CANCELLED = RUN.encode(), CANCELLED.encode()
+#: Fields of jobs that are more than data for their processor.
+_MORE = frozenset((_REPEATED, _DEFERRED_FAILURE, _RUN, _CANCELLED))
 
 
 class Preparation:
@@ -64,15 +66,9 @@ class Preparation:
         self._step_items = step_items
         self._turns = Turns(ground, pipeline)
 
-    def is_needed(self, job: ClaimedJob) -> bool:
-        """Whether the job is more than data for its processor; few are."""
-        fields = job.fields
-        return (
-            _REPEATED in fields
-            or _DEFERRED_FAILURE in fields
-            or _RUN in fields
-            or _CANCELLED in fields
-        )
+    def is_plain(self, job: ClaimedJob) -> bool:
+        """Whether the job is no more than data for its processor; most are."""
+        return _MORE.isdisjoint(job.fields)
 
     async def prepare(self, job: ClaimedJob) -> None:
         """Adds its schedule's next tick; raises Unrecoverable if the job must fail without running,
@@ -158,6 +154,10 @@ class Preparation:
         tick = find_tick(self._pipeline, job) if job.repeat_key is not None else None
         if needs_rendering(job) or (tick is not None and tick.has_own_data):
             return await self._make_data(job, tick)
+        return self.decode_data(job)
+
+    def decode_data(self, job: ClaimedJob) -> Any:
+        """Gives the job's data as it is stored."""
         try:
             return job.data
         except InvalidData as error:

@@ -92,9 +92,8 @@ class Recovery:
         self._drop_lost(served, ours)
         if not self._runs_unknown:
             return
-        for job in ours.values():
-            if not served.knows(job.id, job.attempts_started):
-                self._in_hand.deliver(served, job)
+        unknown = [job for job in ours.values() if not served.knows(job.id, job.attempts_started)]
+        self._in_hand.deliver(served, unknown)
 
     def _resolve_outcome(
         self, execution: Execution, doubt: Doubt, ours: dict[str, ClaimedJob], found: Recovered

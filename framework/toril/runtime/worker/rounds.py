@@ -59,7 +59,7 @@ class Rounds:
         ground: Ground,
         queues: Sequence[ServedQueue],
         *,
-        deliver: Callable[[ServedQueue, ClaimedJob], None],
+        deliver: Callable[[ServedQueue, Sequence[ClaimedJob]], None],
         on_round: Callable[[], None],
         may_claim: bool,
         rates: Mapping[str, Rate],
@@ -152,8 +152,7 @@ class Rounds:
                 served.is_hungry = True
             else:
                 served.note_due(reply.next_due_ms)
-        for job in reply.jobs:
-            self._deliver(served, job)
+        self._deliver(served, reply.jobs)
 
     def _take_refusal(self, execution: Execution, code: int, child: str | None) -> None:
         if code in _CHILDREN_TEXTS and isinstance(execution.outcome, _NEEDS_CHILDREN):

@@ -137,6 +137,7 @@ class Worker:
         self._threads = Threads(f"toril-{name}")
         launcher = Launcher(
             ground,
+            served,
             preparation=Preparation(
                 ground,
                 pipeline=pipeline,
