@@ -16,7 +16,7 @@ def check_static_data(context: Context, entry: Entry, keys: Path, target: Entry)
     """Checks the data of a schedule or step; data with expressions is known at run time only."""
     document = entry.document
     path = (*entry.path, *keys)
-    if any(expression[: len(path)] == path for expression in document.expressions):
+    if path in document.expressions:
         return
     if target.kind == "jobs":
         schema = context.data_schemas.get(target.name)

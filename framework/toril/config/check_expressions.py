@@ -81,7 +81,7 @@ def check_expressions(
     of_items, item_variables = _known_of_items(said)
     for key in ("foreach", "matrix", "data", "if"):
         path = (*flow.path, "steps", step, key)
-        if not any(place[: len(path)] == path for place in flow.document.expressions):
+        if path not in flow.document.expressions:
             continue
         variables = item_variables if key == "data" else STEP_VARIABLES
         template = read_template(flow.document, path, said[key], variables)
@@ -177,12 +177,18 @@ def find_ungated_queue(context: Context, flow: Entry, job_name: str) -> Entry | 
     queue = external_queue_of(context, job_name)
     if queue is None:
         return None
+    if flow.name not in context.gated_flows:
+        context.gated_flows[flow.name] = _is_partly_ours(context, flow)
+    return None if context.gated_flows[flow.name] else queue
+
+
+def _is_partly_ours(context: Context, flow: Entry) -> bool:
     for step in flow.value["steps"].values():
         job = context.entries.jobs.get(step.get("job", "")) if isinstance(step, dict) else None
         home = context.queue_of(job) if job is not None and job.is_sound else None
         if home is not None and not is_external(home):
-            return None
-    return queue
+            return True
+    return False
 
 
 def _known_inputs(context: Context, flow: Entry) -> dict[str, None] | None:

@@ -51,11 +51,20 @@ def _check_steps(context: Context, flow: Entry, steps: dict[str, Mapping[str, An
     known = [_check_known(flow, name, needs) for name in needs]
     for name, step in steps.items():
         check_expressions(context, flow, name, step, steps)
-        _check_who_skips(context, flow, name, steps)
-    if not all(known):
-        return
-    if not _report_cycle(flow, needs):
-        _check_shared(context, flow, steps)
+    dependents = _map_dependents(needs)
+    _check_who_skips(context, flow, steps, dependents)
+    if all(known) and not _report_cycle(flow, needs):
+        _check_shared(context, flow, steps, dependents)
+
+
+def _map_dependents(needs: Needs) -> Needs:
+    """Gives the steps that need each step."""
+    dependents: Needs = {name: [] for name in needs}
+    for name, needed in needs.items():
+        for one in needed:
+            if one in dependents:
+                dependents[one].append(name)
+    return dependents
 
 
 def _check_jobs(context: Context, flow: Entry, steps: dict[str, Mapping[str, Any]]) -> None:
@@ -86,27 +95,26 @@ def _check_changes(context: Context, flow: Entry, step: str, job: Entry) -> None
 
 
 def _check_who_skips(
-    context: Context, flow: Entry, name: str, steps: dict[str, Mapping[str, Any]]
+    context: Context, flow: Entry, steps: dict[str, Mapping[str, Any]], dependents: Needs
 ) -> None:
     """What needs a skipped step is skipped too, which another runtime would not do."""
-    queue = find_ungated_queue(context, flow, steps[name].get("job", ""))
-    if queue is None:
-        return
-    pending, seen = list(steps[name].get("needs", [])), {name}
-    while pending:
-        needed = pending.pop()
-        if needed in seen or needed not in steps:
-            continue
-        seen.add(needed)
-        if "if" in steps[needed]:
+    skipped_with: dict[str, str] = {}
+    for first, step in steps.items():
+        pending = [first] if "if" in step else []
+        while pending:
+            for name in dependents[pending.pop()]:
+                if name not in skipped_with:
+                    skipped_with[name] = first
+                    pending.append(name)
+    for name, first in skipped_with.items():
+        queue = find_ungated_queue(context, flow, steps[name].get("job", ""))
+        if queue is not None:
             message = (
-                f"step {name!r} would run though {needed!r} is skipped: "
+                f"step {name!r} would run though {first!r} is skipped: "
                 f"another runtime works queue {queue.name!r}"
             )
-            hint = f"let {name!r} not need {needed!r}, or move the 'if' to steps after it"
+            hint = f"let {name!r} not need {first!r}, or move the 'if' to steps after it"
             flow.add("T408", ("steps", name, "needs"), message, hint=hint, at_key=True)
-            return
-        pending += steps[needed].get("needs", [])
 
 
 def _check_known(flow: Entry, name: str, needs: Needs) -> bool:
@@ -136,29 +144,29 @@ def _find_cycle(needs: Needs) -> list[str]:
     """Gives the steps of a circle, each followed by one it needs; empty if there is none."""
     done: set[str] = set()
     for start in needs:
-        path: list[str] = []
+        path: dict[str, None] = {}
         todo = [(start, iter(needs[start]))] if start not in done else []
         while todo:
             name, rest = todo[-1]
-            if len(path) < len(todo):
-                path.append(name)
+            path[name] = None
             needed = next((n for n in rest if n not in done), None)
             if needed is None:
                 done.add(name)
                 todo.pop()
-                path.pop()
+                del path[name]
             elif needed in path:
-                return path[path.index(needed) :]
+                return list(path)[list(path).index(needed) :]
             else:
                 todo.append((needed, iter(needs[needed])))
     return []
 
 
-def _check_shared(context: Context, flow: Entry, steps: dict[str, Mapping[str, Any]]) -> None:
+def _check_shared(
+    context: Context, flow: Entry, steps: dict[str, Mapping[str, Any]], dependents: Needs
+) -> None:
     """BullMQ knows one parent of a job: another runtime would tell the first dependent only."""
-    for name, step in steps.items():
-        queue = find_ungated_queue(context, flow, step.get("job", ""))
-        them = [other for other in steps if name in steps[other].get("needs", [])]
+    for name, them in dependents.items():
+        queue = find_ungated_queue(context, flow, steps[name].get("job", ""))
         if queue is not None and len(them) > 1:
             message = (
                 f"step {name!r} is needed by {_list(them)}, "

@@ -81,9 +81,7 @@ def _check_without_source(schedule: Entry) -> None:
 
 def _check_expressions(context: Context, schedule: Entry, key: str) -> None:
     document, path = schedule.document, (*schedule.path, key)
-    if not schedule.has(key) or not any(
-        place[: len(path)] == path for place in document.expressions
-    ):
+    if not schedule.has(key) or path not in document.expressions:
         if key == "priority" and isinstance(schedule.value.get(key), str) and schedule.has(key):
             message = "expected a priority from 0 to 2097151, or an expression, got text"
             schedule.add("T103", (key,), message)

@@ -29,6 +29,8 @@ class Context:
     data_schemas: dict[str, Any] = field(default_factory=dict)
     #: The JSON Schema of each flow's inputs.
     flow_inputs: dict[str, Any] = field(default_factory=dict)
+    #: Of each flow that was asked about, whether Toril works a queue of it.
+    gated_flows: dict[str, bool] = field(default_factory=dict)
     #: The parameters of each job's processor.
     params: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 

@@ -49,8 +49,8 @@ class Document:
     value: Any = None
     #: Scalars that are one `${VAR}`: path -> how they are written.
     variables: dict[Path, str] = field(default_factory=dict)
-    #: Scalars that hold `${{ }}`.
-    expressions: list[Path] = field(default_factory=list)
+    #: Scalars that hold `${{ }}`, and all that is around them.
+    expressions: set[Path] = field(default_factory=set)
     #: Scalars that are a `secret://` reference.
     secrets: list[Path] = field(default_factory=list)
     #: Scalars whose variables could not be filled in: what they would be is not known.
@@ -209,7 +209,7 @@ class _Reader:
         if result.is_whole:
             document.variables[path] = node.text
         if "${{" in result.text and allowed:
-            document.expressions.append(path)
+            document.expressions.update(path[:length] for length in range(1, len(path) + 1))
         elif result.expressions:
             document.misplaced[path] = Part(node.text, *result.expressions[0])
             self._give_up(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 from toril.declarations.child_failure import ChildFailure
@@ -115,6 +116,6 @@ def find_gates(steps: Mapping[str, Step], queues: Mapping[str, tuple[str, bool]]
             or len(dependents[step.name]) > 1
             or parse_template(step.data).uses("needs")
         ):
-            near = (*step.needs, *(other.name for other in dependents[step.name]), *homes)
+            near = chain(step.needs, (other.name for other in dependents[step.name]), homes)
             gates[step.name] = next(homes[name] for name in near if name in homes)
     return gates
