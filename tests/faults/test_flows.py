@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -107,4 +108,38 @@ def test_items_that_a_killed_worker_was_adding_are_all_added_and_none_twice(
     assert len(ran) == STEPS
     # Those that ran beside the one that killed their worker run once more.
     assert ran.total() <= STEPS + 10
+    assert pipeline.fsck() == []
+
+
+def test_a_flow_of_ten_thousand_steps_ends_though_its_starter_and_its_workers_are_killed(
+    make_pipeline: MakePipeline, block_until: Callable[..., None]
+) -> None:
+    pipeline = make_pipeline(concurrency=100)
+    first = {"job": "item", "data": {"n": 1}}
+    data = {"n": "${{ needs.first.result + 1 }}"}
+    middle = {
+        f"s{n}": {"job": "item", "needs": ["first"], "data": data} for n in range(10_000 - 2)
+    }
+    last = {
+        "job": "item",
+        "needs": list(middle),
+        "data": {"n": "${{ needs.s9000.result + 1 }}"},
+    }
+    declare(pipeline, {"steps": {"first": first, **middle, "last": last}})
+
+    subprocess.run([sys.executable, "-c", STARTER, str(pipeline.root), "5"], check=False)
+    assert pipeline.counts().waiting == 0
+    with SyncClient.from_config(pipeline.root) as client:
+        assert client.start_flow("large", {}, run_id="r1").created
+    run = pipeline.run("--until-idle")
+    block_until(lambda: pipeline.history("item ").total() > 2_000, within="60s")
+    os.kill(run.worker_pids()[0], signal.SIGKILL)
+    assert run.end(120) == 0
+
+    assert pipeline.state("r1.last") == "completed"
+    assert pipeline.read("r1.last").returnvalue == 3
+    ran = pipeline.history("item ")
+    assert len(ran) == 10_000
+    # Those that the killed worker had in hand run once more.
+    assert ran.total() <= 10_000 + 200
     assert pipeline.fsck() == []

@@ -16,9 +16,10 @@ from toril.config.problems import Report, Source
 from toril.config.yaml_nodes import ListNode, MapNode, Node, ScalarNode, Span
 from toril.config.yaml_syntax import explain_syntax_error, explain_tab
 
-#: The bounds of one file: its bytes, its nodes with all aliases expanded, its nesting.
-MAX_FILE_BYTES = 1_048_576
-MAX_NODES = 100_000
+#: The bounds of one file: its bytes, its nodes with all aliases expanded, its nesting. A flow, which
+#: cannot be cut, may have 10,000 steps.
+MAX_FILE_BYTES = 4 * 1_048_576
+MAX_NODES = 400_000
 MAX_DEPTH = 64
 
 _CORE = "tag:yaml.org,2002:"

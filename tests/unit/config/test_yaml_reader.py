@@ -145,13 +145,13 @@ def test_a_file_over_the_bound_is_not_read(tmp_path: Path) -> None:
 
     assert read_source(path, report) is None
     assert [(p.code, p.message) for p in report.sorted()] == [
-        ("T109", "the file is larger than 1,048,576 bytes")
+        ("T109", "the file is larger than 4,194,304 bytes")
     ]
 
 
 def test_too_many_values_are_refused() -> None:
-    _, problems = read("[" + "1," * 100_001 + "]")
+    _, problems = read("[" + "1," * 400_001 + "]")
 
     assert [p.message for p in problems] == [
-        "more than 100,000 values in one file, aliases expanded"
+        "more than 400,000 values in one file, aliases expanded"
     ]

@@ -49,6 +49,10 @@ local function prepare()
   for n, packed in ipairs(jobs) do
     local job = name_fields(FIELDS, packed)
     job.parent_key = job.parent_key or nil
+    job.parents = { job.parent_key }
+    for _, parent_key in ipairs(job.further) do
+      job.parents[#job.parents + 1] = parent_key
+    end
     job.dedup = job.dedup and name_fields(RULE, job.dedup)
     job.key = KEYS[job.queue] .. job.id
     job.exists = seen[job.key] or redis.call('EXISTS', job.key) == 1
@@ -63,7 +67,7 @@ local function find_refusal()
   local seen = {}
   for n, job in ipairs(jobs) do
     if job.parent_key and not job.is_added then
-      for _, parent_key in ipairs({ job.parent_key, unpack(job.further) }) do
+      for _, parent_key in ipairs(job.parents) do
         if not seen[parent_key] and redis.call('EXISTS', parent_key) == 0 then
           return -5, n
         end
@@ -122,7 +126,7 @@ local function place(q, job)
     emit(q, 'waiting', 'jobId', job.id)
   end
   if job.parent_key then
-    for _, parent_key in ipairs({ job.parent_key, unpack(job.further) }) do
+    for _, parent_key in ipairs(job.parents) do
       redis.call('SADD', parent_key .. ':dependencies', job.key)
     end
   end
@@ -187,7 +191,7 @@ end
 for _, job in ipairs(jobs) do
   if not job.is_added then
     if job.parent_key then
-      for _, parent_key in ipairs({ job.parent_key, unpack(job.further) }) do
+      for _, parent_key in ipairs(job.parents) do
         release_if_done(parent_key, now_ms)
       end
     elseif job.waits_for_children and not job.is_held then
