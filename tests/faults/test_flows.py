@@ -117,9 +117,7 @@ def test_a_flow_of_ten_thousand_steps_ends_though_its_starter_and_its_workers_ar
     pipeline = make_pipeline(concurrency=100)
     first = {"job": "item", "data": {"n": 1}}
     data = {"n": "${{ needs.first.result + 1 }}"}
-    middle = {
-        f"s{n}": {"job": "item", "needs": ["first"], "data": data} for n in range(10_000 - 2)
-    }
+    middle = {f"s{n}": {"job": "item", "needs": ["first"], "data": data} for n in range(10_000 - 2)}
     last = {
         "job": "item",
         "needs": list(middle),

@@ -201,6 +201,39 @@ async def test_a_run_without_a_failed_step_is_not_retried(graphs, rig):
         await run.retry()
 
 
+def keep_no_failed(rig):
+    work = replace(rig.pipeline.jobs["work"], keep=Keep(failed=KeepRule(count=0)))
+    rig.pipeline = replace(rig.pipeline, jobs={**rig.pipeline.jobs, "work": work})
+
+
+async def test_a_run_whose_failed_step_is_not_kept_is_not_retried_at_all(graphs, rig):
+    keep_no_failed(rig)
+    steps = (step("a"), step("b", "a", job="other"), step("c", job="other"))
+    run = await graphs.start(*steps, failing=["a", "c"])
+    rig.start()
+
+    view = await ended(run)
+
+    assert states(view) == {"a": "failed", "b": "failed", "c": "failed"}
+    assert view.steps["a"].error == "it failed, and its job is not kept"
+    sentence = "step 'a' of run 'r1' failed and its job is not kept; start flow 'graph' anew"
+    with pytest.raises(WrongState, match=sentence):
+        await run.retry()
+    assert states(await run.state()) == states(view)
+
+
+@pytest.mark.parametrize("on_failure", [ChildFailure.IGNORE, ChildFailure.CONTINUE])
+async def test_an_ignored_step_that_is_not_kept_was_ignored(graphs, rig, on_failure):
+    keep_no_failed(rig)
+    run = await graphs.start(step("a", on_failure=on_failure), step("b", "a"), failing=["a"])
+    rig.start()
+
+    view = await run.wait("5s")
+
+    assert states(view) == {"a": "ignored", "b": "completed"}
+    assert view.steps["a"].error == "a fails"
+
+
 async def test_runs_are_found_and_listed(graphs, rig):
     runs = [await graphs.start(*DIAMOND) for _ in range(3)]
     client = Client(rig.pipeline, sender=rig.sender, clock=rig.clock)

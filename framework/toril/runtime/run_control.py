@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from toril.clock import Clock
@@ -9,7 +10,7 @@ from toril.declarations.child_failure import ChildFailure
 from toril.declarations.flow import Flow, Step
 from toril.declarations.pipeline import Pipeline
 from toril.errors import JobNotFound, WrongState
-from toril.runtime.calls.children import ChildStand
+from toril.runtime.calls.children import ChildStand, is_failed_by
 from toril.runtime.calls.jobs import Ending, FoundJob, find_jobs, read_job, read_state, retry_job
 from toril.runtime.children import read_children
 from toril.runtime.flows import step_job_id
@@ -73,25 +74,49 @@ def retry_run(pipeline: Pipeline, flow: Flow, run_id: str, clock: Clock) -> Step
     that completed, or whose failure does not count, stay as they are. Raises JobNotFound, or
     WrongState if no step has failed.
     """
-    retried, is_there = [], False
-    # Each before those that need it, which could not be retried while it has failed.
-    for step in reversed(flow.list_from_last()):
+    failed = yield from _find_failed(pipeline, flow, run_id)
+    for step in failed:
         keys, job_id = _keys(pipeline, step), step_job_id(run_id, step.name)
+        if step.adds_jobs:
+            yield from _retry_items(keys, job_id, clock)
+        yield retry_job(keys, job_id, now_ms=clock.now_ms())
+    return [step.name for step in failed]
+
+
+def _find_failed(pipeline: Pipeline, flow: Flow, run_id: str) -> Steps[list[Step]]:
+    """Finds the steps that failed and count; each stands before those that need it.
+
+    Those could not be retried while it has failed.
+    """
+    failed, is_there = [], False
+    dependents = flow.map_dependents()
+    for step in reversed(flow.list_from_last()):
         try:
-            ending: Ending = yield read_state(keys, job_id)
+            ending: Ending = yield read_state(_keys(pipeline, step), step_job_id(run_id, step.name))
         except JobNotFound:
+            yield from _check_gone(pipeline, flow, step, dependents[step.name], run_id)
             continue
         is_there = True
         if ending.state is JobState.FAILED and step.on_failure is ChildFailure.FAIL:
-            if step.adds_jobs:
-                yield from _retry_items(keys, job_id, clock)
-            yield retry_job(keys, job_id, now_ms=clock.now_ms())
-            retried.append(step.name)
+            failed.append(step)
     if not is_there:
         raise JobNotFound(f"no run {run_id!r} of flow {flow.name!r}")
-    if not retried:
+    if not failed:
         raise WrongState(f"no step of run {run_id!r} of flow {flow.name!r} has failed")
-    return retried
+    return failed
+
+
+def _check_gone(
+    pipeline: Pipeline, flow: Flow, step: Step, dependents: Sequence[Step], run_id: str
+) -> Steps[None]:
+    """A step that failed others could not be brought back without its job."""
+    key = _keys(pipeline, step).job(step_job_id(run_id, step.name))
+    for needing in dependents[:1]:
+        if (yield is_failed_by(_keys(pipeline, needing), step_job_id(run_id, needing.name), key)):
+            raise WrongState(
+                f"step {step.name!r} of run {run_id!r} failed and its job is not kept; "
+                f"start flow {flow.name!r} anew"
+            )
 
 
 def _retry_items(keys: QueueKeys, step_id: str, clock: Clock) -> Steps[None]:

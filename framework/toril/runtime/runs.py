@@ -12,7 +12,7 @@ from toril.declarations.flow import Flow, Step
 from toril.declarations.pipeline import Pipeline
 from toril.errors import JobNotFound
 from toril.runtime.call import Call
-from toril.runtime.calls.children import ItemCounts, count_items
+from toril.runtime.calls.children import ItemCounts, count_items, list_note_calls, read_note
 from toril.runtime.calls.jobs import Ending, read_state
 from toril.runtime.codec import decode_json
 from toril.runtime.flows import SKIPPED_RESULT, step_job_id
@@ -137,20 +137,21 @@ class _Reading:
         if not self._endings:
             raise JobNotFound(f"no run {self._run_id!r} of flow {self._flow.name!r}")
 
-    def list_note_calls(self) -> list[Call[bytes | None]]:
-        """Asks the step that needs a gone one for the result it was given."""
-        calls = []
+    def list_note_calls(self) -> list[Call[Any]]:
+        """Asks the step that needs a gone one what it was told of its end."""
+        calls: list[Call[Any]] = []
         for step in self._gone:
             needing = next(iter(self._dependents[step.name]), step)
-            keys = self._keys(needing)
-            noted_at = keys.processed(step_job_id(self._run_id, needing.name))
-            calls.append(Call(None, (), ("HGET", noted_at, self._key(step)), _as_is))
+            job_id = step_job_id(self._run_id, needing.name)
+            calls += list_note_calls(self._keys(needing), job_id, self._key(step))
         return calls
 
-    def take_notes(self, results: list[bytes | None]) -> None:
-        for step, result in zip(self._gone, results, strict=True):
-            if result is not None:
-                self._endings[step.name] = Ending(JobState.COMPLETED, result)
+    def take_notes(self, replies: list[Any]) -> None:
+        each = len(replies) // max(len(self._gone), 1)
+        for number, step in enumerate(self._gone):
+            ending = read_note(replies[number * each : (number + 1) * each])
+            if ending is not None:
+                self._endings[step.name] = ending
 
     def list_count_calls(self) -> list[Call[ItemCounts | None]]:
         return [
@@ -230,10 +231,6 @@ def _name_state(step: Step, ending: Ending) -> str:
     if ending.state is JobState.FAILED and step.on_failure is not ChildFailure.FAIL:
         return "ignored"
     return _STEP_STATES.get(ending.state, "waiting")
-
-
-def _as_is(reply: bytes | None) -> bytes | None:
-    return reply
 
 
 def _describe_run(steps: Mapping[str, StepView], last: Sequence[str]) -> str:

@@ -8,9 +8,12 @@ from enum import StrEnum
 from typing import Any
 
 from toril.runtime.call import Call
+from toril.runtime.calls.jobs import Ending
 from toril.runtime.codec import decode_json
 from toril.runtime.keys import QueueKeys, parse_job_key
+from toril.runtime.states import JobState
 
+_NOT_KEPT = "it failed, and its job is not kept"
 #: Children that one call reads, about.
 PAGE = 500
 
@@ -69,6 +72,38 @@ class ChildPage:
     children: list[Child]
     #: Where the next page begins; 0 after the last.
     cursor: int
+
+
+def list_note_calls(keys: QueueKeys, job_id: str, child_key: str) -> list[Call[Any]]:
+    """Gives calls whose replies `read_note` takes: what a job knows of a child that has ended."""
+    return [
+        Call(None, (), ("HGET", keys.processed(job_id), child_key), _as_is),
+        Call(None, (), ("HGET", keys.ignored_failures(job_id), child_key), _as_is),
+        is_failed_by(keys, job_id, child_key),
+    ]
+
+
+def read_note(replies: Sequence[Any]) -> Ending | None:
+    """Gives how a child ended whose job is gone; None: not known."""
+    result, ignored, failed = replies
+    if result is not None:
+        return Ending(JobState.COMPLETED, result)
+    if ignored is not None:
+        return Ending(JobState.FAILED, reason=ignored.decode("utf-8", "replace"))
+    return Ending(JobState.FAILED, reason=_NOT_KEPT) if failed else None
+
+
+def is_failed_by(keys: QueueKeys, job_id: str, child_key: str) -> Call[bool]:
+    """Tells whether a child's failure failed a job."""
+
+    def parse(score: Any) -> bool:
+        return score is not None
+
+    return Call(None, (), ("ZSCORE", keys.unsuccessful(job_id), child_key), parse)
+
+
+def _as_is(reply: Any) -> Any:
+    return reply
 
 
 def count_children(keys: QueueKeys, job_id: str) -> Call[ChildCounts]:
