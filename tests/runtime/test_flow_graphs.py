@@ -201,6 +201,24 @@ async def test_a_run_without_a_failed_step_is_not_retried(graphs, rig):
         await run.retry()
 
 
+@pytest.mark.parametrize("priority", [0, 3])
+async def test_a_step_that_is_to_fail_and_has_not_is_spared_by_a_retry(graphs, rig, priority):
+    steps = (step("a"), step("x"), step("b", "a", "x", job="other", priority=priority))
+    run = await graphs.start(*steps, failing=["a", "x"])
+    rig.start("orders")
+    for name in "ax":
+        await rig.reaches(f"{run.run}.{name}", "failed")
+    graphs.failing.clear()
+
+    retried = await run.retry()
+    rig.start("mails")
+    view = await run.wait("5s")
+
+    assert sorted(retried) == ["a", "x"]
+    assert set(states(view).values()) == {"completed"}
+    assert await graphs.faults() == []
+
+
 def keep_no_failed(rig):
     work = replace(rig.pipeline.jobs["work"], keep=Keep(failed=KeepRule(count=0)))
     rig.pipeline = replace(rig.pipeline, jobs={**rig.pipeline.jobs, "work": work})

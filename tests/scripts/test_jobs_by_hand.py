@@ -115,11 +115,13 @@ TABLE = {
         "call": RETRY_A,
         "after": {"wait": ["b", "a"]},
     },
-    "a retried child makes its parent's books true again": {
+    "a parent that was to fail waits for the retried child again": {
         "before": [*tree(), claim(), fail("leaf")],
         "call": by_id(retry_job, "leaf", now_ms=NOW),
         "after": {
-            "wait": ["leaf", "top"],
+            "wait": ["leaf"],
+            "waiting-children": {"top": NOW},
+            "top": {"defa": None},
             "top:dependencies": {"P:orders:leaf"},
             "top:unsuccessful": None,
         },

@@ -16,8 +16,8 @@ from toril.config.problems import Report, Source
 from toril.config.yaml_nodes import ListNode, MapNode, Node, ScalarNode, Span
 from toril.config.yaml_syntax import explain_syntax_error, explain_tab
 
-#: The bounds of one file: its bytes, its nodes with all aliases expanded, its nesting. A flow, which
-#: cannot be cut, may have 10,000 steps.
+#: The bounds of one file: its bytes, its nodes with all aliases expanded, its nesting. They hold a
+#: flow of 10,000 steps, which cannot be cut.
 MAX_FILE_BYTES = 4 * 1_048_576
 MAX_NODES = 400_000
 MAX_DEPTH = 64

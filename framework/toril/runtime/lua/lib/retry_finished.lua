@@ -3,8 +3,24 @@
 --- include lib/emit
 --- include lib/opts
 
+-- A parent that children were to fail when it is claimed, and that has not been, waits again instead.
+local function spare(parent_key, now_ms)
+  local reason = redis.call('HGET', parent_key, 'defa')
+  if not reason or reason:sub(1, 6) ~= 'child '
+    or redis.call('EXISTS', parent_key .. ':unsuccessful') == 1
+  then
+    return
+  end
+  local q, id = queue_of(parent_key)
+  if redis.call('ZREM', q.prioritized, id) + redis.call('LREM', q.wait, -1, id) > 0 then
+    redis.call('HDEL', parent_key, 'defa')
+    redis.call('ZADD', q.waiting_children, now_ms, id)
+    emit(q, 'waiting-children', 'jobId', id, 'prev', 'waiting')
+  end
+end
+
 -- A parent goes back to waiting for this child where the child's end is written down.
-local function move_back_to(job_key, parent_key, state)
+local function move_back_to(job_key, parent_key, state, now_ms)
   if redis.call('EXISTS', parent_key) == 0 then
     return
   end
@@ -17,6 +33,7 @@ local function move_back_to(job_key, parent_key, state)
   end
   if was_noted then
     redis.call('SADD', parent_key .. ':dependencies', job_key)
+    spare(parent_key, now_ms)
   end
 end
 
@@ -35,7 +52,7 @@ local function retry_finished(q, id, state, fresh, now_ms)
     redis.call('HDEL', job_key, 'atm')
   end
   for _, parent in ipairs(read_parents(job_key) or {}) do
-    move_back_to(job_key, parent[1], state)
+    move_back_to(job_key, parent[1], state, now_ms)
   end
   if redis.call('EXISTS', job_key .. ':dependencies') == 1 then
     redis.call('ZADD', q.waiting_children, now_ms, id)
