@@ -59,7 +59,7 @@ def list_schedules(as_json: bool) -> None:
             rhythm,
             s["declared"],
             s["target"],
-            "paused" if s["paused"] else s["next"],
+            word_next(s, declared),
             s["last"],
             s["ticks"],
         )
@@ -106,10 +106,17 @@ def show_next(name: str | None, count: int, as_json: bool) -> None:
     if as_json:
         names = ("at", "schedule", "target", "note")
         print_json({"ticks": [dict(zip(names, row, strict=True)) for row in rows]})
+        return
+    held = [one.name for one in chosen if one.name in paused]
+    if not rows:
+        click.echo(f"no tick is ahead{say_why(chosen[0], is_paused=bool(held)) if name else ''}")
     elif any(note for *_, note in rows):
         print_table(("at", "schedule", "adds", "note"), rows, empty="")
     else:
-        print_table(("at", "schedule", "adds"), [row[:3] for row in rows], empty="no tick is ahead")
+        print_table(("at", "schedule", "adds"), [row[:3] for row in rows], empty="")
+    if not name:
+        for one in held:
+            click.echo(f"schedule {one!r} is paused", err=True)
 
 
 @schedule.command("run", short_help="Run a schedule now.")
@@ -194,6 +201,17 @@ def find_standing(record: ScheduleRecord) -> Standing:
     return Standing(record.next_ms if record.is_pending else None, record.fired_ticks)
 
 
+def say_why(declared: Schedule, *, is_paused: bool) -> str:
+    """Writes why a schedule has no tick ahead, as far as that is known."""
+    if is_paused:
+        return f": schedule {declared.name!r} is paused"
+    if not declared.enabled:
+        return f": schedule {declared.name!r} has 'enabled: false'"
+    if declared.at_ms is not None:
+        return f": the instant of schedule {declared.name!r} has passed"
+    return f": schedule {declared.name!r} is at its 'end' or 'limit'"
+
+
 def describe_clock_change(tick_ms: int, declared: Schedule) -> str | None:
     """Writes that the clocks change on the day of a tick by cron; None if they do not."""
     if declared.cron is None:
@@ -229,6 +247,14 @@ def _describe(
         "paused": False,
         "ticks": 0 if record is None else record.fired_ticks,
     }
+
+
+def word_next(shape: Mapping[str, Any], declared: Mapping[str, Schedule]) -> str | None:
+    """Gives when a schedule ticks next, or why it does not."""
+    if shape["paused"]:
+        return "paused"
+    is_off = shape["declared"] and not declared[shape["name"]].enabled
+    return "off" if is_off else shape["next"]
 
 
 def format_target(declared: Schedule) -> str:

@@ -28,6 +28,12 @@ _HEAL_EVERY_MS = 30_000
 
 #: What is done to a schedule, other than finding it as it should be.
 _WORTH_TELLING = frozenset({"created", "changed", "healed", "removed"})
+#: What is told, at the start alone, of a schedule that does not tick.
+_NOT_IN_FORCE = {
+    "refused": "schedule_refused",
+    "paused": "schedule_paused",
+    "over": "schedule_over",
+}
 
 
 class Housekeeper:
@@ -85,9 +91,10 @@ class Housekeeper:
         """Brings Redis to what the pipeline declares."""
         for schedule in await apply_schedules(self._link.sender, self._pipeline, self._clock):
             self._tell(schedule)
-            if schedule.action == "refused":
+            event = _NOT_IN_FORCE.get(schedule.action)
+            if event is not None:
                 fields = {"schedule": schedule.name, "reason": schedule.reason}
-                self._on_event("schedule_refused", {"queue": schedule.queue, **fields})
+                self._on_event(event, {"queue": schedule.queue, **fields})
 
     def _tell(self, schedule: AppliedSchedule) -> None:
         if schedule.action in _WORTH_TELLING:

@@ -54,6 +54,12 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "schedule_applied": _info("schedule {schedule} is {action}"),
     "schedule_refused": _error("schedule {schedule} is not in force: {reason}"),
+    "schedule_paused": _warning(
+        "schedule {schedule} is paused; `toril schedule resume {schedule}` has it tick again"
+    ),
+    "schedule_over": _warning(
+        "schedule {schedule} does not tick: its instant had passed when it was first applied"
+    ),
     "jobs_stalled": _warning(
         "{queue}: gave back {returned} job(s) whose lock ran out, {failed} to be failed for that"
     ),

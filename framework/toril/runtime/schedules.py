@@ -53,7 +53,7 @@ class AppliedSchedule:
     name: str
     queue: str
     #: One of unchanged, created, changed, healed (its next tick was lost), removed, over (its
-    #: instant had passed before it was first applied), refused.
+    #: instant had passed before it was first applied), paused (by hand), refused.
     action: str
     next_ms: int | None = None
     #: Why it was refused.
@@ -70,28 +70,31 @@ async def apply_schedules(
     now_ms = clock.now_ms()
     queues = [QueueKeys(pipeline.redis.prefix, name) for name in pipeline.queues]
     found = await sender.send_many([list_schedules(keys) for keys in queues])
-    pipeline = _without_paused(
-        pipeline, await sender.send_many([read_paused(keys) for keys in queues])
-    )
+    paused = _find_paused(pipeline, await sender.send_many([read_paused(keys) for keys in queues]))
+    pipeline = _switch_off(pipeline, paused)
     ours = [record for each in found for record in each if record.owner == pipeline.project]
     gone = [record for record in ours if not _is_declared(record, pipeline, now_ms)]
     removed = await _remove(sender, pipeline, gone)
     past, coming = _split(pipeline, now_ms)
     kept = {(record.queue, record.id) for record in ours} - {(a.queue, a.name) for a in removed}
     over = [_describe_past(pipeline, schedule, kept) for schedule in past]
-    return [*removed, *over, *await _upsert(sender, pipeline, coming, now_ms)]
+    return [*removed, *over, *paused, *await _upsert(sender, pipeline, coming, now_ms)]
 
 
-def _without_paused(pipeline: Pipeline, paused: Sequence[set[str]]) -> Pipeline:
-    """Gives the pipeline with the schedules switched off that are paused in their queues."""
-    names = {
-        schedule.name
-        for queue, of_queue in zip(pipeline.queues, paused, strict=True)
+def _find_paused(pipeline: Pipeline, names: Sequence[set[str]]) -> list[AppliedSchedule]:
+    """Gives the enabled schedules that are paused in their queues; `names` are queue by queue."""
+    return [
+        AppliedSchedule(name=schedule.name, queue=queue, action="paused")
+        for queue, of_queue in zip(pipeline.queues, names, strict=True)
         for schedule in pipeline.schedules.values()
-        if schedule.name in of_queue and pipeline.queue_of_schedule(schedule).name == queue
-    }
-    if not names:
-        return pipeline
+        if schedule.enabled
+        and schedule.name in of_queue
+        and pipeline.queue_of_schedule(schedule).name == queue
+    ]
+
+
+def _switch_off(pipeline: Pipeline, paused: Sequence[AppliedSchedule]) -> Pipeline:
+    names = {one.name for one in paused}
     schedules = {
         name: replace(one, enabled=False) if name in names else one
         for name, one in pipeline.schedules.items()

@@ -104,11 +104,12 @@ class Shop:
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.root
         )
 
-    def run_all(self) -> None:
-        """Works off everything that is due."""
+    def run_all(self) -> str:
+        """Works off everything that is due, and gives the log."""
         process = self.start("run", "--until-idle")
-        _, log = process.communicate(timeout=30)
+        said, log = process.communicate(timeout=30)
         assert process.returncode == 0, log
+        return said + log
 
 
 @pytest.fixture
