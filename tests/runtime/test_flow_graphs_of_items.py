@@ -19,7 +19,8 @@ from tests.runtime.graphs import (
 
 from toril.declarations.child_failure import ChildFailure
 
-OF_A_STEP = [FAIL, ChildFailure.IGNORE]
+#: With `continue` it depends on who is faster what a step is told of its other needs.
+OF_A_STEP = [FAIL, ChildFailure.IGNORE, ChildFailure.REMOVE]
 OF_ITEMS = [FAIL, ChildFailure.IGNORE, ChildFailure.CONTINUE, ChildFailure.REMOVE]
 
 
@@ -29,7 +30,7 @@ def graphs(rig):
 
 
 @st.composite
-def flows_and_failures(draw):
+def flows_and_failures(draw, of_a_step=OF_A_STEP):
     names = [f"s{n}" for n in range(draw(st.integers(1, 6)))]
     steps, can_fail = [], []
     for n, name in enumerate(names):
@@ -40,7 +41,7 @@ def flows_and_failures(draw):
                 name,
                 *needs,
                 job=draw(st.sampled_from(list(QUEUES))),
-                on_failure=draw(st.sampled_from(OF_A_STEP if count is None else OF_ITEMS)),
+                on_failure=draw(st.sampled_from(of_a_step if count is None else OF_ITEMS)),
                 condition=draw(st.sampled_from([None, None, None, True, False])),
                 foreach=None if count is None else list(range(count)),
             )
@@ -88,6 +89,32 @@ async def test_random_flows_with_items_end_and_are_retried_as_the_model_says(gra
         assert states(view) == model(flow, (), kept)
         order = graphs.order(run.run)
         assert {name for name in order if order.count(name) > 1} <= failing
+    for worker in workers:
+        await worker.stop(1)
+    assert await graphs.faults() == []
+
+
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(drawn=flows_and_failures(OF_ITEMS))
+async def test_whatever_failures_mean_nothing_runs_twice_and_a_retry_brings_back(
+    graphs, rig, drawn
+):
+    steps, failing = drawn
+    run = await graphs.start(*steps, failing=failing)
+    workers = [rig.start(), rig.start()]
+
+    view = await settled(graphs, run)
+
+    order = graphs.order(run.run)
+    assert len(order) == len(set(order))
+    if "failed" in states(view).values():
+        graphs.failing.clear()
+        await run.retry()
+        assert "failed" not in states(await settled(graphs, run)).values()
     for worker in workers:
         await worker.stop(1)
     assert await graphs.faults() == []

@@ -10,8 +10,9 @@ import pytest
 
 from toril.declarations.backoff import Backoff
 from toril.declarations.flow import Flow, Step
-from toril.declarations.job_type import Retry
+from toril.declarations.job_type import JobType, Retry
 from toril.declarations.schedule import Overlap, Schedule
+from toril.runtime.calls.jobs import remove_job
 from toril.runtime.calls.schedules import enter_tick
 from toril.runtime.fsck import check_queue
 from toril.runtime.schedules import apply_schedules
@@ -25,6 +26,7 @@ class Ticking:
     def __init__(self, rig, wait_until):
         self.rig, self.wait_until, self.clock = rig, wait_until, rig.use_virtual_clock()
         self.began, self.gate, self.fails = [], asyncio.Event(), False
+        self.down_s = 0
 
         async def sync(job):
             self.began.append(job.tick or job.data)
@@ -46,8 +48,11 @@ class Ticking:
         )
         self.rig.pipeline = replace(self.rig.pipeline, schedules={"often": schedule})
         await apply_schedules(self.rig.sender, self.rig.pipeline, self.clock)
-        self.rig.start()
-        self.clock.advance((first_ms - self.clock.now_ms()) / 1000)
+        if self.down_s:
+            self.clock.advance((first_ms - self.clock.now_ms()) / 1000 + self.down_s)
+        ours = [q.name for q in self.rig.pipeline.queues.values() if q.served_by == "toril"]
+        self.rig.start(*ours)
+        self.clock.advance(max(first_ms - self.clock.now_ms(), 0) / 1000)
         await self.until(began=1)
 
     async def minute(self):
@@ -180,6 +185,46 @@ async def test_the_work_of_a_flow_ends_with_its_last_steps(ticking, rig):
 
     await ticking.until(began=4)
     assert len(ticking.skipped) == 1
+
+
+async def test_the_work_of_a_flow_lasts_while_another_runtime_works_its_last_step(ticking, rig):
+    rig.queue("mails", served_by="external")
+    jobs = {**rig.pipeline.jobs, "ship": JobType(name="ship", queue="mails")}
+    steps = {
+        "first": Step(name="first", job="sync", data={}),
+        "last": Step(name="last", job="ship", needs=("first",), data={}),
+    }
+    flow = Flow(name="both", steps=steps)
+    rig.pipeline = replace(rig.pipeline, jobs=jobs, flows={"both": flow})
+    ticking.gate.set()
+    await ticking.start(Overlap.SKIP, flow="both")
+    first_run = f"often-{round(ticking.clock.now_ms())}"
+    await rig.reaches(f"{first_run}.last", "waiting", "mails")
+
+    await ticking.minute()
+    assert len(ticking.skipped) == 1
+    await rig.sender.send(remove_job(rig.keys("mails"), f"{first_run}.last"))
+    await ticking.minute()
+
+    await ticking.until(began=2)
+    assert len(ticking.skipped) == 1
+
+
+@pytest.mark.parametrize(("overlap", "begin"), [(Overlap.SKIP, [0, 5]), (Overlap.QUEUE, range(6))])
+async def test_ticks_that_are_made_up_for_overlap_no_more_than_others(ticking, overlap, begin):
+    ticking.down_s = 4 * MINUTE_S + 1
+    await ticking.start(overlap, job="sync", catches_up=True, latest_ms=3_600_000)
+    await asyncio.sleep(0.05)
+    assert len(ticking.began) == 1
+
+    ticking.gate.set()
+    for _ in range(40):
+        await asyncio.sleep(0.01)
+        ticking.clock.advance(2)
+
+    await ticking.wait_until(lambda: len(ticking.began) >= len(begin))
+    gaps = [(tick - ticking.began[0]).total_seconds() / MINUTE_S for tick in ticking.began]
+    assert gaps[: len(begin)] == list(begin)
 
 
 async def test_a_pause_does_not_let_ticks_overlap(ticking, rig, make_client):
