@@ -85,6 +85,8 @@ def _check_expressions(context: Context, schedule: Entry, key: str) -> None:
         if key == "priority" and isinstance(schedule.value.get(key), str) and schedule.has(key):
             message = "expected a priority from 0 to 2097151, or an expression, got text"
             schedule.add("T103", (key,), message)
+        elif key == "id" and schedule.has(key) and "foreach" in schedule.value:
+            _warn_of_one_id(schedule)
         return
     queue = _queue_of(context, schedule)
     if queue is not None and is_external(queue):
@@ -99,9 +101,13 @@ def _check_expressions(context: Context, schedule: Entry, key: str) -> None:
     for unknown in find_unknown_members(template, known):
         _report(schedule, key, template, unknown)
     if key == "id" and not template.uses("item"):
-        message = "all items would have one id: 'id' names nothing of the item"
-        hint = "write an expression such as ${{ item.id }}"
-        schedule.add("T212", (key,), message, hint=hint)
+        _warn_of_one_id(schedule)
+
+
+def _warn_of_one_id(schedule: Entry) -> None:
+    message = "all items would have one id: 'id' names nothing of the item"
+    hint = "write an expression such as ${{ item.id }}"
+    schedule.add("T212", ("id",), message, hint=hint)
 
 
 def _report(schedule: Entry, key: str, template: Template, unknown: UnknownMember) -> None:

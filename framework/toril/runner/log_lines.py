@@ -58,7 +58,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "schedule {schedule} is paused; `toril schedule resume {schedule}` has it tick again"
     ),
     "schedule_over": _warning(
-        "schedule {schedule} does not tick: its instant had passed when it was first applied"
+        "schedule {schedule} does not tick: its instant or end had passed when it was first applied"
     ),
     "jobs_stalled": _warning(
         "{queue}: gave back {returned} job(s) whose lock ran out, {failed} to be failed for that"

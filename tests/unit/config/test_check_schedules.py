@@ -38,3 +38,12 @@ def test_a_flow_of_a_wrong_shape_is_not_looked_into(load) -> None:
     text = JOB + "flows: {f: {steps: 5}}\nschedules: {s: {every: 1h, flow: f}}"
 
     assert [code for _, _, code, _ in load.told(text)] == ["T103"]
+
+
+@pytest.mark.parametrize("job_id", ["nightly", "${{ schedule.tick }}"])
+def test_an_id_that_is_the_same_for_all_items_is_warned_of(load, job_id: str) -> None:
+    text = JOB + f"schedules: {{s: {{every: 1h, job: greet, foreach: shop.users, id: '{job_id}'}}}}"
+
+    told = [message for _, _, code, message in load.told(text) if code == "T212"]
+
+    assert told == ["all items would have one id: 'id' names nothing of the item"]
