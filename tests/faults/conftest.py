@@ -93,7 +93,8 @@ async def act(job):
 @processor("faults.act_in_thread")
 def act_in_thread(job):
     if "leave" in job.data:
-        subprocess.Popen(["sleep", str(job.data["leave"])])
+        child = subprocess.Popen(["sleep", str(job.data["leave"])])
+        (HISTORY.parent / f"left-by-{os.getpid()}").write_text(str(child.pid))
     note("start", job)
     time.sleep(job.data["sleep"])
     note("end", job)
@@ -286,6 +287,11 @@ class Pipeline:
     def fsck(self) -> list[Any]:
         """What is wrong between the queue's keys."""
         return asyncio.run(_check(self.handle.url))
+
+    def left(self) -> list[int]:
+        """The processes that jobs have started and that still live."""
+        pids = [int(path.read_text() or 0) for path in self.root.glob("left-by-*")]
+        return [pid for pid in pids if is_alive(pid)]
 
     def history(self, word: str) -> Counter[str]:
         """How often each job started or ended, as the jobs themselves noted."""
