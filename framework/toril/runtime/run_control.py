@@ -1,4 +1,4 @@
-"""Runs of flows by hand: finding them, listing them, cancelling one, retrying what failed of one."""
+"""Runs of flows by hand: finding and listing them, cancelling one, retrying what failed of one."""
 
 from __future__ import annotations
 
