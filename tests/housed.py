@@ -144,7 +144,7 @@ class Housed:
             clock_offset_ms=0,
             grace_s=1,
         )
-        self.processes = JobProcesses(order)
+        self.processes = JobProcesses(order, lambda message: None)
         return self.rig.start("orders", processes=self.processes, **given)
 
 

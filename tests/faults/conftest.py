@@ -13,7 +13,7 @@ import textwrap
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,10 @@ version: 1
 project: faults
 plugins: {paths: [processors.py]}
 queues:
-  orders: {concurrency: %(concurrency)d, lock: %(lock)s, stalled: {every: 500ms, limit: %(limit)d}}
+  orders:
+    concurrency: %(concurrency)d
+    lock: %(lock)s
+    stalled: {every: 500ms, limit: %(limit)d}
 jobs:
   act: {queue: orders, use: faults.act}
   act-in-thread: {queue: orders, use: faults.act_in_thread}
@@ -93,7 +96,8 @@ async def act(job):
 @processor("faults.act_in_thread")
 def act_in_thread(job):
     if "leave" in job.data:
-        subprocess.Popen(["sleep", str(job.data["leave"])])
+        child = subprocess.Popen(["sleep", str(job.data["leave"])])
+        (HISTORY.parent / f"left-by-{os.getpid()}").write_text(str(child.pid))
     note("start", job)
     time.sleep(job.data["sleep"])
     note("end", job)
@@ -287,6 +291,11 @@ class Pipeline:
         """What is wrong between the queue's keys."""
         return asyncio.run(_check(self.handle.url))
 
+    def left(self) -> list[int]:
+        """The processes that jobs have started and that still live."""
+        pids = [int(path.read_text() or 0) for path in self.root.glob("left-by-*")]
+        return [pid for pid in pids if is_alive(pid)]
+
     def history(self, word: str) -> Counter[str]:
         """How often each job started or ended, as the jobs themselves noted."""
         try:
@@ -310,13 +319,20 @@ def make_pipeline(tmp_path: Path) -> Iterator[Callable[..., Pipeline]]:
     made: list[Pipeline] = []
 
     def make(
-        *, concurrency: int = 10, lock: str = "2s", limit: int = 3, external: bool = False
+        *,
+        concurrency: int = 10,
+        lock: str = "2s",
+        limit: int = 3,
+        external: bool = False,
+        files: Mapping[str, str] | None = None,
     ) -> Pipeline:
         root = tmp_path / f"pipeline-{len(made)}"
         root.mkdir()
         values = {"concurrency": concurrency, "lock": lock, "limit": limit}
         (root / "toril.yaml").write_text(textwrap.dedent(TORIL_YAML) % values)
         (root / "processors.py").write_text(PROCESSORS)
+        for name, text in (files or {}).items():
+            (root / name).write_text(text)
         handle: EmbeddedHandle | ExternalServer
         if external:
             handle = ExternalServer(tmp_path / f"server-{len(made)}")

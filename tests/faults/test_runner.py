@@ -92,6 +92,24 @@ def test_processes_of_jobs_die_with_a_killed_worker_and_their_jobs_run_again(
     assert pipeline.counts().completed == 1
 
 
+def test_what_a_job_started_in_its_process_dies_with_a_killed_worker(
+    make_pipeline: MakePipeline, block_until: BlockUntil
+) -> None:
+    pipeline = make_pipeline(lock="30s")
+    [job] = pipeline.add({"sleep": 60, "leave": 60}, job="act-in-process")
+    run = pipeline.run("--grace", "1s")
+    block_until(lambda: pipeline.history("start")[job] == 1, "10s")
+    [started] = pipeline.left()
+
+    os.kill(run.worker_pids()[0], signal.SIGKILL)
+
+    run.wait_for("worker_ended", within="4s")
+    assert started not in pipeline.left()
+    run.send(signal.SIGTERM)
+    assert run.end() == 0
+    assert pipeline.left() == []
+
+
 @pytest.mark.parametrize("job_type", ["act-in-thread", "act-in-process"])
 def test_what_a_job_started_does_not_hold_up_the_end_of_its_killed_worker(
     make_pipeline: MakePipeline, block_until: BlockUntil, job_type: str

@@ -6,11 +6,13 @@ import asyncio
 import random
 import threading
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from toril.declarations.backoff import Backoff
 from toril.declarations.dead_letter import DeadLetterRule
+from toril.declarations.flow import Flow, Step
 from toril.declarations.job_type import Retry
 from toril.errors import JobNotFound, WrongState
 from toril.runtime.calls.jobs import list_jobs, retry_job
@@ -205,6 +207,78 @@ async def test_a_parent_that_waits_for_children_can_be_cancelled(rig, make_clien
 
     await rig.reaches(child, "completed")
     assert await rig.state(parent) == "failed"
+
+
+async def test_all_below_a_job_can_be_cancelled_with_it(rig, make_client):
+    gate, stopped = asyncio.Event(), []
+
+    async def sync(job):
+        try:
+            await gate.wait()
+        except asyncio.CancelledError:
+            stopped.append(job.id)
+            raise
+
+    rig.job(sync)
+    rig.queue("orders", concurrency=1)
+    client = make_client()
+    below = Tree("sync", {}, id="below", children=(Tree("sync", {}, id="running"),))
+    waiting = Tree("sync", {}, id="waiting", delay="1h")
+    await client.add_tree(Tree("sync", {}, id="top", children=(below, waiting)))
+    await client.add("sync", {}, id="other", delay="1h")
+    rig.start()
+    await rig.reaches("running", "active")
+
+    answer = await client.job("orders", "top").cancel("enough", with_children=True)
+
+    assert answer is Cancelling.CANCELLED
+    for job_id in ("top", "below", "running", "waiting"):
+        assert (await rig.reaches(job_id, "failed")).failed_reason == "cancelled: enough"
+    assert stopped == ["running"]
+    assert await rig.state("other") == "delayed"
+    assert await check_queue(rig.sender, rig.keys()) == []
+
+
+async def test_a_run_of_a_flow_is_cancelled_and_can_be_retried(rig, make_client, wait_until):
+    """What ended stays; items, several last steps and steps that two others need go as well."""
+    gate, running = asyncio.Event(), []
+
+    async def work(job):
+        if job.data.get("waits"):
+            running.append(job.id)
+            await gate.wait()
+
+    rig.job(work, "work")
+    rig.queue("orders", concurrency=2)
+    steps = [
+        Step(name="done", job="work"),
+        Step(name="items", job="work", needs=("done",), foreach=[1, 2, 3, 4], data={"waits": True}),
+        Step(name="shared", job="work", needs=("items",)),
+        Step(name="left", job="work", needs=("shared",)),
+        Step(name="right", job="work", needs=("shared",)),
+    ]
+    flow = Flow(name="daily", steps={step.name: step for step in steps})
+    rig.pipeline = replace(rig.pipeline, flows={"daily": flow})
+    rig.start()
+    run = await make_client().start_flow("daily", {}, run_id="r1")
+    await wait_until(lambda: len(running) == 2)
+
+    cancelled = await run.cancel("enough")
+
+    await wait_until(lambda: len(rig.said("job_failed")) == 2)
+    view = await run.state()
+    assert set(cancelled) == {"items", "shared", "left", "right"}
+    assert {name: step.state for name, step in view.steps.items()} == {
+        "done": "completed",
+        **dict.fromkeys(cancelled, "failed"),
+    }
+    assert {view.steps[name].error for name in cancelled} == {"cancelled: enough"}
+    with pytest.raises(WrongState, match="all steps of run 'r1' of flow 'daily' have ended"):
+        await run.cancel()
+    gate.set()
+    await run.retry()
+    assert (await run.wait("10s")).state == "completed"
+    assert await check_queue(rig.sender, rig.keys()) == []
 
 
 @pytest.mark.parametrize(("when", "letters"), [(None, 1), ("${{ error.type != 'Cancelled' }}", 0)])

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from toril.declarations.flow import Flow, Step
-from toril.declarations.job_type import Keep, KeepRule
+from toril.declarations.job_type import Keep, KeepRule, Unique
 from toril.declarations.schedule import Schedule
 from toril.plugins.decorators import source
 from toril.runtime.calls.jobs import list_jobs, retry_job
@@ -105,6 +105,19 @@ async def test_ids_are_made_of_the_item_where_none_are_declared(rig, ticking):
 
     assert trigger.returnvalue == {"added": 3, "there": 1}
     assert all(job_id.startswith("hourly-20260921T141320Z-") for job_id in await added(rig))
+
+
+async def test_a_unique_job_keeps_out_another_item_of_the_same_value(rig, ticking):
+    async def sync(job):
+        return job.data
+
+    rig.job(sync, unique=Unique(by="${{ data.user }}", for_ms=7_200_000))
+    items = [*USERS, {"id": "ada", "premium": False}]
+
+    tick = await ticking(lambda: items, data={"user": "${{ item.id }}"})
+
+    assert (await rig.reaches(tick, "completed")).returnvalue == {"added": 2, "there": 1}
+    assert {job.data["user"] for job in (await added(rig)).values()} == {"ada", "bob"}
 
 
 async def test_a_tick_that_is_run_again_adds_nothing_twice(rig, ticking):

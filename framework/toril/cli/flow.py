@@ -16,7 +16,7 @@ from toril.declarations.instants import format_instant
 from toril.runtime.runs import RunView, StepView
 
 
-@click.group(cls=NounGroup, short_help="Start flows, look at runs, retry them.")
+@click.group(cls=NounGroup, short_help="Start flows, look at runs, cancel and retry them.")
 def flow() -> None:
     """Starts flows, looks at their runs and retries them."""
 
@@ -119,6 +119,21 @@ def retry(run_id: str, as_json: bool) -> None:
         print_json({"run": run_id, "retried": steps})
     else:
         click.echo(f"run {run_id} goes on from {', '.join(steps)}")
+
+
+@flow.command("cancel", short_help="Cancel a run.")
+@click.argument("run_id", metavar="RUN")
+@click.option("--reason", metavar="TEXT", help="Why; it is stored with the jobs.")
+@directory_option
+@format_option
+def cancel(run_id: str, reason: str | None, as_json: bool) -> None:
+    """Cancels the steps of RUN that have not ended; what runs of them is told to stop."""
+    with open_client() as client:
+        steps = client.find_run(run_id).cancel(reason)
+    if as_json:
+        print_json({"run": run_id, "cancelled": steps})
+    else:
+        click.echo(f"cancelled {', '.join(steps)} of run {run_id}")
 
 
 def _show(view: RunView, *, as_json: bool) -> None:

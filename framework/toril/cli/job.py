@@ -27,7 +27,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 STATES = [state.value for state in JobState if state is not JobState.UNKNOWN]
 
 
-@click.group(cls=NounGroup, short_help="Show, list, retry, promote and remove jobs.")
+@click.group(cls=NounGroup, short_help="Show, list, retry, cancel and remove jobs.")
 def job() -> None:
     """Shows, lists, retries, promotes and removes jobs.
 
@@ -135,9 +135,10 @@ def promote(place: tuple[str, ...], takes_all: bool, as_json: bool) -> None:
 @job.command("cancel", short_help="Cancel a job.")
 @place_argument
 @click.option("--reason", metavar="TEXT", help="Why; it is stored with the job.")
+@click.option("--children", is_flag=True, help="All below it that has not finished, too.")
 @directory_option
 @format_option
-def cancel(place: tuple[str, ...], reason: str | None, as_json: bool) -> None:
+def cancel(place: tuple[str, ...], reason: str | None, children: bool, as_json: bool) -> None:
     """Fails a job that has not finished, for good.
 
     One that does not run fails at once. The worker of one that runs is told, and fails it when its
@@ -145,7 +146,7 @@ def cancel(place: tuple[str, ...], reason: str | None, as_json: bool) -> None:
     """
     with open_client() as client:
         found = find_job(client, place).job
-        answer = client.job(found.queue, found.id).cancel(reason)
+        answer = client.job(found.queue, found.id).cancel(reason, with_children=children)
     if as_json:
         print_json({"id": found.id, "queue": found.queue, "cancel": answer.value})
     else:

@@ -34,8 +34,10 @@ def warn_where_not_unique(context: Context, user: Entry, keys: Path, job: Entry)
     """Warns of a unique job where it keeps nothing out: as a step, and as a schedule's own job."""
     if job.is_sound and context.merged(job).get("unique") is not None:
         message = f"'unique' of job {job.name!r} has no effect here"
-        what = "steps" if user.kind == "flows" else "ticks"
-        hint = f"BullMQ keeps jobs out that are added by themselves, not {what}"
+        if user.kind == "flows":
+            hint = "BullMQ keeps jobs out that are added by themselves, not steps"
+        else:
+            hint = "write `overlap: skip` to leave out a tick while the one before it runs"
         user.document.add("T212", (*user.path, *keys), message, hint=hint)
 
 

@@ -60,13 +60,21 @@ class JobChanges:
             job_calls.retry_job(self._keys, self.id, now_ms=now_ms, fresh_attempts=fresh_attempts)
         )
 
-    async def cancel(self, reason: str | None = None) -> Cancelling:
+    async def cancel(self, reason: str | None = None, *, with_children: bool = False) -> Cancelling:
         """Fails it with `Cancelled`: at once if it does not run, else its worker is told.
 
-        Raises JobNotFound, or WrongState if it has finished.
+        `with_children` does the same to all below it that has not finished, after it. Raises
+        JobNotFound, or WrongState if it has finished.
         """
         client = self._client
-        steps = cancel(self._keys, self.id, client.pipeline, reason=reason, clock=client.clock)
+        steps = cancel(
+            self._keys,
+            self.id,
+            client.pipeline,
+            reason=reason,
+            with_children=with_children,
+            clock=client.clock,
+        )
         return await walk(steps, client.send)
 
     async def promote(self) -> None:
@@ -131,10 +139,17 @@ class SyncJobChanges:
             job_calls.retry_job(self._keys, self.id, now_ms=now_ms, fresh_attempts=fresh_attempts)
         )
 
-    def cancel(self, reason: str | None = None) -> Cancelling:
+    def cancel(self, reason: str | None = None, *, with_children: bool = False) -> Cancelling:
         """Fails it with `Cancelled`; see `JobHandle.cancel`."""
         client = self._client
-        steps = cancel(self._keys, self.id, client.pipeline, reason=reason, clock=client.clock)
+        steps = cancel(
+            self._keys,
+            self.id,
+            client.pipeline,
+            reason=reason,
+            with_children=with_children,
+            clock=client.clock,
+        )
         return walk_sync(steps, client.send)
 
     def promote(self) -> None:

@@ -12,7 +12,7 @@ from toril.declarations.spans import Span, read_timeout_s
 from toril.handles.needs import Sends
 from toril.runtime.calls.jobs import Ending
 from toril.runtime.flows import step_job_id
-from toril.runtime.run_control import retry_run
+from toril.runtime.run_control import cancel_run, retry_run
 from toril.runtime.runs import RunView, read_run
 from toril.runtime.steps import walk
 
@@ -63,6 +63,15 @@ class RunHandle:
         """
         client = self._client
         steps = retry_run(client.pipeline, self._flow, self.run, client.clock)
+        return await walk(steps, client.send)
+
+    async def cancel(self, reason: str | None = None) -> list[str]:
+        """Cancels its steps that have not ended, and gives their names.
+
+        Raises JobNotFound, or WrongState if all have ended.
+        """
+        client = self._client
+        steps = cancel_run(client.pipeline, self._flow, self.run, client.clock, reason=reason)
         return await walk(steps, client.send)
 
     async def state(self) -> RunView:

@@ -12,7 +12,7 @@ from toril.declarations.spans import Span, read_timeout_s
 from toril.handles.needs import SendsSync
 from toril.runtime.calls.jobs import Ending
 from toril.runtime.flows import step_job_id
-from toril.runtime.run_control import retry_run
+from toril.runtime.run_control import cancel_run, retry_run
 from toril.runtime.runs import RunView, read_run_sync
 from toril.runtime.steps import walk_sync
 
@@ -56,6 +56,12 @@ class SyncRunHandle:
         """Runs its failed steps again; see `RunHandle.retry`."""
         client = self._client
         steps = retry_run(client.pipeline, self._flow, self.run, client.clock)
+        return walk_sync(steps, client.send)
+
+    def cancel(self, reason: str | None = None) -> list[str]:
+        """Cancels its steps that have not ended; see `RunHandle.cancel`."""
+        client = self._client
+        steps = cancel_run(client.pipeline, self._flow, self.run, client.clock, reason=reason)
         return walk_sync(steps, client.send)
 
     def state(self) -> RunView:

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from toril.errors import JobSignal, TorilError
-from toril.runner.channel import Channel
+from toril.runner.channel import Channel, Message
 from toril.runner.exits import Exit
 from toril.runner.order import WorkerOrder
 from toril.runtime import outcomes
@@ -40,15 +40,17 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 class JobProcesses:
     """Starts processes on demand, lends idle ones again, and ends them in time."""
 
-    def __init__(self, order: WorkerOrder) -> None:
+    def __init__(self, order: WorkerOrder, tell: Callable[[Message], None]) -> None:
+        """`tell` is told which processes there are: what they started may outlive this one."""
         self._order = order
+        self._tell = tell
         self._idle: list[JobProcess] = []
         self._alive: set[JobProcess] = set()
 
     @asynccontextmanager
     async def lend(self, plan: Plan) -> AsyncIterator[JobProcess]:
         """Gives a process for one job; raises ProcessCrashed if none can be started."""
-        process = self._take_idle(plan) or await JobProcess.start(self._order)
+        process = self._take_idle(plan) or await JobProcess.start(self._order, self._tell)
         self._alive.add(process)
         try:
             yield process
@@ -108,7 +110,7 @@ class JobProcess:
         self.ends_at: asyncio.TimerHandle | None = None
 
     @classmethod
-    async def start(cls, order: WorkerOrder) -> JobProcess:
+    async def start(cls, order: WorkerOrder, tell: Callable[[Message], None]) -> JobProcess:
         """Starts a fresh interpreter, which loads the plugins; raises ProcessCrashed."""
         ours, theirs = socket.socketpair()
         with theirs:
@@ -125,6 +127,10 @@ class JobProcess:
                 ours.close()
                 raise ProcessCrashed(f"the job's process cannot be started: {error}") from error
         made = cls(process, ours, await Channel.open(ours))
+        tell({"say": "job_process", "pid": process.pid, "lives": True})
+        made._waiting.add_done_callback(
+            lambda _: tell({"say": "job_process", "pid": process.pid, "lives": False})
+        )
         try:
             made._channel.send(order.to_message())
             async with asyncio.timeout(_START_S):
@@ -175,7 +181,7 @@ class JobProcess:
     def kill(self) -> None:
         """Ends it at once, with all that it has started and that did not leave its session."""
         self.is_ready = False
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._channel.close()
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 from toril.runner.channel import Channel, Message
@@ -16,6 +18,8 @@ from toril.runner.order import WorkerOrder
 
 #: Output without a line end is shown in pieces of this size.
 _LONGEST_OUTPUT = 8_192
+#: What a dead process has said is read for so long at most.
+_REST_S = 0.5
 
 OnMessage = Callable[["WorkerProcess", dict[str, Any]], None]
 OnOutput = Callable[["WorkerProcess", str], None]
@@ -31,6 +35,8 @@ class WorkerProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._channel: Channel | None = None
         self._readers: list[asyncio.Task[None]] = []
+        #: The processes that its jobs run in, each the first of a group.
+        self._job_processes: set[int] = set()
         self._started = time.monotonic()
         #: Set by the one who reads its messages.
         self.is_ready = False
@@ -98,17 +104,31 @@ class WorkerProcess:
         if self._process is None:
             raise RuntimeError("the process was not started")
         code = await self._process.wait()
+        hearing, _ = self._readers
+        await asyncio.wait([hearing], timeout=_REST_S)
+        self._kill_job_processes()
         # A job may have left children that hold the output open; they are not waited for.
-        _, silent = await asyncio.wait(self._readers, timeout=0.5)
+        _, silent = await asyncio.wait(self._readers, timeout=_REST_S)
         for reader in silent:
             reader.cancel()
         if self._channel is not None:
             self._channel.close()
         return Exit(code)
 
+    def _kill_job_processes(self) -> None:
+        """Ends what jobs have started in their processes; these died with the worker."""
+        for pid in self._job_processes:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+
     async def _read_messages(self, channel: Channel) -> None:
         async for message in channel.messages():
-            self._on_message(self, message)
+            if message["say"] != "job_process":
+                self._on_message(self, message)
+            elif message["lives"]:
+                self._job_processes.add(message["pid"])
+            else:
+                self._job_processes.discard(message["pid"])
 
     async def _read_output(self, output: BinaryIO) -> None:
         reader = asyncio.StreamReader()

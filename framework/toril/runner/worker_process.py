@@ -126,7 +126,7 @@ class ServingProcess:
             clock=self._clock,
             observers=Observers(plugins, self._tell_from_thread),
         )
-        self._processes = JobProcesses(order)
+        self._processes = JobProcesses(order, self._channel.send)
         self._worker = Worker(
             pipeline=pipeline,
             queues=queues,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -9,8 +10,10 @@ from toril.clock import Clock
 from toril.declarations.pipeline import Pipeline
 from toril.errors import Cancelled, JobNotFound, WrongState
 from toril.runtime.call import Call
+from toril.runtime.calls.children import ChildStand
 from toril.runtime.calls.jobs import read_job
 from toril.runtime.calls.settle import pack_outcome
+from toril.runtime.children import read_children
 from toril.runtime.dead_letters import DeadLetters
 from toril.runtime.job import StoredJob
 from toril.runtime.keys import QueueKeys
@@ -21,6 +24,10 @@ from toril.runtime.worker.decide import DEFAULT_KEEP, fail
 
 #: More than any job has: that they are used up is not told of a job that is cancelled.
 _NO_END = 2**31
+
+
+#: A queue's keys and a job of that queue.
+Place = tuple[QueueKeys, str]
 
 
 class Cancelling(StrEnum):
@@ -38,9 +45,64 @@ _ANSWERS = tuple(Cancelling)
 
 
 def cancel(
-    keys: QueueKeys, job_id: str, pipeline: Pipeline, *, reason: str | None = None, clock: Clock
+    keys: QueueKeys,
+    job_id: str,
+    pipeline: Pipeline,
+    *,
+    reason: str | None = None,
+    with_children: bool = False,
+    clock: Clock,
 ) -> Steps[Cancelling]:
-    """Cancels a job; raises JobNotFound, or WrongState for one that has finished."""
+    """Cancels a job; raises JobNotFound, or WrongState for one that has finished.
+
+    `with_children` cancels all below it, too, that has not finished: it goes first, so that none
+    of them releases it. Says what became of the job itself.
+    """
+    below = (yield from _find_below(keys, job_id)) if with_children else []
+    answer = yield from _cancel_one(keys, job_id, pipeline, reason, clock)
+    yield from _cancel_below(below, pipeline, reason, clock)
+    return answer
+
+
+def cancel_many(
+    places: Sequence[Place], pipeline: Pipeline, *, reason: str | None, clock: Clock
+) -> Steps[None]:
+    """Cancels those of some jobs that have not finished, in that order, then all below them."""
+    below: list[Place] = []
+    for place in places:
+        below += yield from _find_below(*place)
+    for place in places:
+        yield from _cancel_if_unfinished(place, pipeline, reason, clock)
+    yield from _cancel_below(below, pipeline, reason, clock)
+
+
+def _find_below(keys: QueueKeys, job_id: str) -> Steps[list[Place]]:
+    children = yield from read_children(keys, job_id, [ChildStand.PENDING])
+    return [(QueueKeys(keys.prefix, child.queue), child.id) for child in children]
+
+
+def _cancel_below(
+    below: list[Place], pipeline: Pipeline, reason: str | None, clock: Clock
+) -> Steps[None]:
+    while below:
+        place = below.pop()
+        deeper = yield from _find_below(*place)
+        yield from _cancel_if_unfinished(place, pipeline, reason, clock)
+        below += deeper
+
+
+def _cancel_if_unfinished(
+    place: Place, pipeline: Pipeline, reason: str | None, clock: Clock
+) -> Steps[None]:
+    try:
+        yield from _cancel_one(*place, pipeline, reason, clock)
+    except (JobNotFound, WrongState):
+        pass  # It has ended meanwhile.
+
+
+def _cancel_one(
+    keys: QueueKeys, job_id: str, pipeline: Pipeline, reason: str | None, clock: Clock
+) -> Steps[Cancelling]:
     job: StoredJob | None = yield read_job(keys, job_id)
     if job is None:
         raise JobNotFound(f"no job {job_id!r} in queue {keys.queue!r}")

@@ -68,7 +68,7 @@ class LetterFilter:
     def fits(self, letter: DeadLetter) -> bool:
         """Whether the letter is meant."""
         return (
-            (self.job is None or fnmatchcase(letter.name, self.job))
+            (self.job is None or _is_meant(letter.name, self.job))
             and (self.error is None or self._fits_error(letter))
             and (self.from_queue is None or letter.from_queue == self.from_queue)
             and (self.failed_by_ms is None or letter.failed_at_ms <= self.failed_by_ms)
@@ -77,7 +77,12 @@ class LetterFilter:
 
     def _fits_error(self, letter: DeadLetter) -> bool:
         said = (letter.error_type, letter.error)
-        return any(text is not None and fnmatchcase(text, self.error or "") for text in said)
+        return any(text is not None and _is_meant(text, self.error or "") for text in said)
+
+
+def _is_meant(text: str, wanted: str) -> bool:
+    # A message such as `[Errno 111] refused` is itself first, and a glob only then.
+    return text == wanted or fnmatchcase(text, wanted)
 
 
 @dataclass(frozen=True, slots=True)

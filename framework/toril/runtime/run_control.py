@@ -1,4 +1,4 @@
-"""Runs of flows by hand: finding them, listing them, retrying what failed of one."""
+"""Runs of flows by hand: finding and listing them, cancelling one, retrying what failed of one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from toril.declarations.pipeline import Pipeline
 from toril.errors import JobNotFound, WrongState
 from toril.runtime.calls.children import ChildStand, is_failed_by
 from toril.runtime.calls.jobs import Ending, FoundJob, find_jobs, read_job, read_state, retry_job
+from toril.runtime.cancel import Place, cancel_many
 from toril.runtime.children import read_children
 from toril.runtime.flows import step_job_id
 from toril.runtime.job import StoredJob
@@ -117,6 +118,34 @@ def _check_gone(
                 f"step {step.name!r} of run {run_id!r} failed and its job is not kept; "
                 f"start flow {flow.name!r} anew"
             )
+
+
+def cancel_run(
+    pipeline: Pipeline, flow: Flow, run_id: str, clock: Clock, *, reason: str | None = None
+) -> Steps[list[str]]:
+    """Cancels all steps of a run that have not ended, and gives their names.
+
+    Raises JobNotFound, or WrongState if all have ended.
+    """
+    going: dict[str, Place] = {}
+    is_there = False
+    # Each before those that it needs, whose failure would be told as the reason of its own.
+    for step in flow.list_from_last():
+        place = keys, job_id = _keys(pipeline, step), step_job_id(run_id, step.name)
+        try:
+            ending: Ending = yield read_state(keys, job_id)
+        except JobNotFound:
+            continue
+        is_there = True
+        if ending.state not in (JobState.COMPLETED, JobState.FAILED):
+            going[step.name] = place
+    if not is_there:
+        raise JobNotFound(f"no run {run_id!r} of flow {flow.name!r}")
+    if not going:
+        raise WrongState(f"all steps of run {run_id!r} of flow {flow.name!r} have ended")
+    # Below them are their items, and what their gates have added.
+    yield from cancel_many(list(going.values()), pipeline, reason=reason, clock=clock)
+    return list(going)
 
 
 def _retry_items(keys: QueueKeys, step_id: str, clock: Clock) -> Steps[None]:

@@ -42,6 +42,28 @@ async def test_an_answer_of_json_is_the_result(peer: Any) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        ('{"id": 9007199254740993, "n": -7}', {"id": "9007199254740993", "n": -7}),
+        ("[1e999, 1.5]", ["1e999", 1.5]),
+        ("NaN", "NaN"),
+        ('["\\ud800"]', '["\\ud800"]'),
+        ("[" * 300 + "]" * 300, "[" * 300 + "]" * 300),
+        ("[" * 100_000, "[" * 100_000),
+    ],
+)
+async def test_a_body_that_no_result_could_hold_does_not_fail_the_job(
+    peer: Any, body: str, kept: Any
+) -> None:
+    """The request was made: its answer is kept in a form that can be stored."""
+    peer.answers["/"] = (200, {"Content-Type": "application/json"}, body.encode())
+
+    result = await ask(peer.url + "/")
+
+    assert result["body"] == kept
+
+
 async def test_method_headers_query_and_body_are_sent(peer: Any) -> None:
     await ask(
         f"{peer.url}/orders?a=1",
@@ -73,6 +95,7 @@ async def test_a_value_of_the_data_stays_one_segment(peer: Any) -> None:
         ({}, "the url needs 'id', which the job's data lacks"),
         ({"id": ".."}, "the url cannot hold '..' as 'id'"),
         ({"id": [1]}, "the url needs text or a number as 'id', got [1]"),
+        ({"id": "\ud800"}, "the url cannot hold '\\ud800' as 'id'"),
     ],
 )
 async def test_data_that_cannot_fill_the_url_is_not_tried_again(
@@ -83,6 +106,14 @@ async def test_data_that_cannot_fill_the_url_is_not_tried_again(
 
     assert str(raised.value) == reason
     assert peer.asked == []
+
+
+async def test_a_job_id_of_any_text_is_sent_as_its_key(peer: Any) -> None:
+    params = RequestParams(url=peer.url, allow_private=True, idempotency_key=True)
+
+    await request(SimpleNamespace(id="Zürich\n7%", data={}), params, HttpSettings())
+
+    assert peer.asked[0].headers["Idempotency-Key"] == "Z%C3%BCrich%0A7%25"
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -154,6 +185,13 @@ async def test_a_redirect_is_followed_only_when_asked_to(peer: Any) -> None:
     assert peer.asked[1].headers["X-Key"] == "k"
 
 
+async def test_a_redirect_to_a_port_that_cannot_be_ends_the_job(peer: Any) -> None:
+    peer.answers["/a"] = (302, {"Location": "http://a.example:99999/"}, b"")
+
+    with pytest.raises(Unrecoverable, match="redirects to what is no url"):
+        await ask(peer.url + "/a", redirects=3)
+
+
 async def test_headers_stay_behind_when_a_redirect_leads_elsewhere(peer: Any) -> None:
     peer.answers["/old"] = (302, {"Location": f"http://localhost:{peer.port}/new"}, b"")
 
@@ -194,6 +232,11 @@ def test_retry_after_is_seconds_or_a_date(text: str | None, seconds: float | Non
         ({"url": "ftp://a/"}, "expected a url such as"),
         ({"url": "https://{host}/"}, "expected a url such as"),
         ({"url": "https://a.example{rest}"}, "expected a url such as"),
+        ({"url": "https://:80/"}, "expected a url such as"),
+        ({"url": "https://a:99999/"}, "expected a url such as"),
+        ({"url": "https://a/", "headers": {"X Y": "1"}}, "cannot be the name of a header: 'X Y'"),
+        ({"url": "https://a/", "headers": {"X": "1\n2"}}, "header 'X': expected printable ASCII"),
+        ({"url": "https://a/", "headers": {"X": "Zürich"}}, "header 'X': expected printable ASCII"),
         ({"url": "https://a/", "json": 1, "text": "x"}, "only one of json, text and send_data"),
         ({"url": "https://a/", "timeout": "0s"}, "expected a duration above 0s, got '0s'"),
         ({"url": "https://a/", "max_response": "1"}, "expected a size such as"),
@@ -202,3 +245,8 @@ def test_retry_after_is_seconds_or_a_date(text: str | None, seconds: float | Non
 def test_parameters_that_make_no_request_are_refused(params: dict[str, Any], reason: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=reason):
         msgspec.convert(params, type=RequestParams)
+
+
+def test_a_user_agent_that_no_request_can_carry_is_refused() -> None:
+    with pytest.raises(msgspec.ValidationError, match="user_agent: expected printable ASCII"):
+        msgspec.convert({"user_agent": "Zürich"}, type=HttpSettings)

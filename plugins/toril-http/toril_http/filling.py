@@ -23,6 +23,9 @@ def _encode(name: str, data: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise Unrecoverable(f"the url needs text or a number as {name!r}, got {value!r}")
     text = str(value)
-    if text in ("", ".", ".."):
-        raise Unrecoverable(f"the url cannot hold {text!r} as {name!r}")
-    return quote(text, safe="")
+    try:
+        if text not in ("", ".", ".."):
+            return quote(text, safe="")
+    except UnicodeEncodeError:
+        pass  # Half of a surrogate pair, which JSON can write but nobody can send.
+    raise Unrecoverable(f"the url cannot hold {text!r} as {name!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -11,6 +12,7 @@ from toril import parse_duration_ms, parse_size
 
 Status = Annotated[int, Meta(ge=100, le=599)]
 _ORIGIN = re.compile(r"https?://[^/?#\\{}\s]+(?=[/?#]|$)", re.IGNORECASE)
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,6 +29,7 @@ class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def __post_init__(self) -> None:
         _check_units(self.timeout, self.connect_timeout, size=self.max_response)
+        _check_header_text("user_agent", self.user_agent)
 
 
 class RequestParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,12 +62,38 @@ class RequestParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def __post_init__(self) -> None:
         _check_units(self.timeout, self.max_retry_after, size=self.max_response)
-        if not _ORIGIN.match(self.url):
+        for name, value in self.headers.items():
+            if not _HEADER_NAME.fullmatch(name):
+                raise ValueError(f"this cannot be the name of a header: {name!r}")
+            _check_header_text(f"header {name!r}", value)
+        if not _has_origin(self.url):
             raise ValueError(
                 "expected a url such as https://HOST/PATH/{data.name}, its host written out"
             )
         if (self.json is not UNSET) + (self.text is not None) + self.send_data > 1:
             raise ValueError("only one of json, text and send_data can be given")
+
+
+def is_header_text(text: str) -> bool:
+    """Whether a header can carry it."""
+    return text.isascii() and text.isprintable()
+
+
+def _has_origin(url: str) -> bool:
+    found = _ORIGIN.match(url)
+    if found is None:
+        return False
+    try:
+        origin = urlsplit(found[0])
+        return bool(origin.hostname) and origin.port != 0
+    except ValueError:
+        return False
+
+
+def _check_header_text(what: str, text: str) -> None:
+    # The text may be a secret, so it is not shown.
+    if not is_header_text(text):
+        raise ValueError(f"{what}: expected printable ASCII")
 
 
 def _check_units(*durations: str | None, size: str | None) -> None:

@@ -9,17 +9,20 @@ import time
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 from msgspec import UNSET
 
 from toril import Job, RateLimited, Unrecoverable, parse_duration_ms, parse_size, processor
 from toril_http.addresses import CheckedTransport, Resolve, resolve
+from toril_http.answer import read_body
 from toril_http.filling import fill_url
-from toril_http.params import HttpSettings, RequestParams
+from toril_http.params import HttpSettings, RequestParams, is_header_text
 from toril_http.retry_after import parse_retry_after
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_LAST_PORT = 65_535
 
 
 class RequestFailed(Exception):
@@ -60,7 +63,7 @@ async def send(
             for name in params.keep_headers
             if name in response.headers
         },
-        "body": _read_body(response, body),
+        "body": read_body(response, body),
         "elapsed_ms": round((time.monotonic() - started) * 1000),
     }
 
@@ -115,6 +118,8 @@ async def _follow(
         finally:
             await response.aclose()
         there = url.join(target)
+        if there.port is not None and there.port > _LAST_PORT:
+            raise httpx2.InvalidURL("no such port")
         if there.scheme not in ("http", "https"):
             raise Unrecoverable(f"{_name_origin(url)} redirects to a {there.scheme!r} address")
         if _name_origin(there) != _name_origin(url):
@@ -138,9 +143,14 @@ def _make_headers(job: Job, params: RequestParams, settings: HttpSettings) -> di
     elif params.text is not None:
         headers["Content-Type"] = "text/plain; charset=utf-8"
     if params.idempotency_key:
-        headers["Idempotency-Key"] = job.id
+        headers["Idempotency-Key"] = _quote_id(job.id)
     said = {name.lower() for name in params.headers}
     return {k: v for k, v in headers.items() if k.lower() not in said} | params.headers
+
+
+def _quote_id(job_id: str) -> str:
+    """Gives a job's id as a header can carry it."""
+    return job_id if is_header_text(job_id) else quote(job_id, safe="")
 
 
 def _make_body(job: Job, params: RequestParams) -> bytes | None:
@@ -180,19 +190,6 @@ def _judge(response: httpx2.Response, params: RequestParams, origin: str) -> Non
     if status >= 500 or status in params.retry_statuses:
         raise RequestFailed(sentence)
     raise Unrecoverable(sentence)
-
-
-def _read_body(response: httpx2.Response, body: bytes) -> Any:
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/json" or kind.endswith("+json"):
-        try:
-            return json.loads(body)
-        except ValueError:
-            pass  # Said to be JSON, but is not: it is kept as text.
-    try:
-        return body.decode(response.charset_encoding or "utf-8", errors="replace")
-    except LookupError:
-        return body.decode("utf-8", errors="replace")
 
 
 def _name_origin(url: httpx2.URL) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 import textwrap
@@ -100,6 +101,11 @@ async def test_data_stays_one_argument_and_no_shell_reads_it() -> None:
             {"name": "a\0b"},
             "the command cannot take the NUL character in 'name'",
         ),
+        (
+            ["echo", "{data.name}"],
+            {"name": "\ud800"},
+            "the command cannot take '\\ud800' as 'name'",
+        ),
     ],
 )
 async def test_data_that_is_no_plain_argument_is_refused(
@@ -151,6 +157,13 @@ async def test_an_exit_code_says_whether_another_attempt_is_worth_it() -> None:
     assert (await execute(make_job(), *failing, ok_codes=[0, 3]))["exit_code"] == 3
 
 
+async def test_the_error_holds_the_last_words_of_a_long_output() -> None:
+    failing = python("[print(i) for i in range(200_000)]; print('the reason'); raise SystemExit(1)")
+
+    with pytest.raises(CommandFailed, match=r"exited with 1: 199998 \| 199999 \| the reason$"):
+        await execute(make_job(), *failing, max_log_lines=5)
+
+
 async def test_a_command_ended_by_a_signal_names_it() -> None:
     with pytest.raises(CommandFailed, match="was ended by SIGKILL"):
         await execute(make_job(), *python("import os; os.kill(os.getpid(), 9)"))
@@ -198,6 +211,42 @@ async def test_a_cancelled_job_leaves_no_process_of_its_group(tmp_path: Path) ->
         await task
 
     await wait_until(lambda: not any(is_running(int(pid)) for pid in pids.read_text().split()))
+
+
+async def test_a_command_whose_output_nobody_reads_any_more_is_cancelled(tmp_path: Path) -> None:
+    full = tmp_path / "full"
+    filling = """
+        import os, select, sys, time
+        from pathlib import Path
+        os.set_blocking(1, False)
+        while select.select([], [1], [], 0.2)[1]:
+            os.write(1, b"words" * 1000)
+        Path(sys.argv[1]).touch()
+        time.sleep(60)
+    """
+    # As it waits while Redis is away.
+    job = SimpleNamespace(data={}, log=lambda line: asyncio.Event().wait())
+    task = asyncio.create_task(execute(job, *python(filling), str(full), grace="100ms"))
+    await wait_until(full.exists)
+
+    task.cancel()
+
+    async with asyncio.timeout(10):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_what_left_the_group_holds_up_no_result() -> None:
+    away = """
+        import subprocess, sys
+        child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+        print(child.pid)
+    """
+
+    async with asyncio.timeout(10):
+        result = await execute(make_job(), *python(away), send_data=True)
+
+    os.kill(int(result["output"]), signal.SIGKILL)
 
 
 async def test_what_a_command_leaves_running_ends_with_it(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -38,4 +39,8 @@ def _read(name: str, data: Any) -> str:
         raise Unrecoverable(f"the command needs text or a number as {name!r}, got {value!r}")
     if "\0" in str(value):
         raise Unrecoverable(f"the command cannot take the NUL character in {name!r}")
+    try:
+        os.fsencode(str(value))
+    except UnicodeEncodeError:
+        raise Unrecoverable(f"the command cannot take {value!r} as {name!r}") from None
     return str(value)

@@ -8,13 +8,14 @@ import os
 import signal
 import sys
 import time
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import DEVNULL, Process
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from toril import Job, Unrecoverable, parse_duration_ms, parse_size, processor
 from toril_shell.arguments import fill_arguments
-from toril_shell.output import Log, read_output
+from toril_shell.output import Log, Output, read_output
 from toril_shell.params import RunParams
 
 _GUARD = Path(__file__).with_name("guard.py")
@@ -48,53 +49,64 @@ async def _run_guarded(
 ) -> int:
     """Runs the command and its guard; whatever ends this ends the command's process group."""
     theirs, ours = os.pipe()
-    try:
-        process = await _start(params, command, theirs)
-    except OSError as error:
-        os.close(ours)
-        raise Unrecoverable(f"cannot run {command[0]!r}: {error.strerror}") from error
-    except BaseException:
-        os.close(ours)
-        raise
-    finally:
-        os.close(theirs)
-    try:
-        await _feed_and_read(job, params, process, log, kept)
-    finally:
-        os.close(ours)
-        code = await process.wait()
+    async with Output.open() as stdout, Output.open() as stderr:
+        try:
+            process = await _start(job, params, command, theirs, stdout, stderr)
+        except OSError as error:
+            os.close(ours)
+            raise Unrecoverable(f"cannot run {command[0]!r}: {error.strerror}") from error
+        except BaseException:
+            os.close(ours)
+            raise
+        finally:
+            os.close(theirs)
+        try:
+            await _read(process, params, stdout, stderr, log, kept)
+        finally:
+            os.close(ours)
+            code = await process.wait()
     return code
 
 
-async def _start(params: RunParams, command: list[str], lifeline: int) -> Process:
+async def _start(
+    job: Job,
+    params: RunParams,
+    command: list[str],
+    lifeline: int,
+    stdout: Output,
+    stderr: Output,
+) -> Process:
     inherited = {name: os.environ[name] for name in params.inherit_env if name in os.environ}
     grace_s = parse_duration_ms(params.grace) / 1000
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", str(_GUARD), str(lifeline), str(grace_s), *command),
-        stdin=PIPE if params.send_data else asyncio.subprocess.DEVNULL,
-        stdout=PIPE,
-        stderr=PIPE,
-        cwd=params.cwd,
-        env=inherited | params.env,
-        pass_fds=[lifeline],
-        start_new_session=True,
-    )
+    # None of its streams is a PIPE: some Pythons then wait for the end of these, too, which may
+    # never come if they are not read any more, or if a process outside the group has them.
+    with TemporaryFile() as stdin, stdout.writing as out, stderr.writing as err:
+        if params.send_data:
+            stdin.write(json.dumps(job.data).encode())
+            stdin.seek(0)
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-S", str(_GUARD), str(lifeline), str(grace_s), *command),
+            stdin=stdin if params.send_data else DEVNULL,
+            stdout=out,
+            stderr=err,
+            cwd=params.cwd,
+            env=inherited | params.env,
+            pass_fds=[lifeline],
+            start_new_session=True,
+        )
 
 
-async def _feed_and_read(
-    job: Job, params: RunParams, process: Process, log: Log, kept: bytearray
+async def _read(
+    process: Process, params: RunParams, stdout: Output, stderr: Output, log: Log, kept: bytearray
 ) -> None:
-    assert process.stdout is not None
-    assert process.stderr is not None
+    """Reads what the command says until it has ended, and then what is left."""
     most = parse_size(params.max_output)
     try:
         async with asyncio.TaskGroup() as tasks:
             flows = [
-                tasks.create_task(read_output(process.stdout, log, kept, most)),
-                tasks.create_task(read_output(process.stderr, log, bytearray(), 0)),
+                tasks.create_task(read_output(stdout.reader, log, kept, most)),
+                tasks.create_task(read_output(stderr.reader, log, bytearray(), 0)),
             ]
-            if process.stdin is not None:
-                flows.append(tasks.create_task(_feed(process.stdin, json.dumps(job.data).encode())))
             await process.wait()
             _, pending = await asyncio.wait(flows, timeout=_LINGER_S)
             for flow in pending:
@@ -102,16 +114,6 @@ async def _feed_and_read(
     except BaseExceptionGroup as group:
         # Such as LockLost from the job's log: its kind says how the run ends.
         raise group.exceptions[0] from None
-
-
-async def _feed(stdin: asyncio.StreamWriter, content: bytes) -> None:
-    try:
-        stdin.write(content)
-        await stdin.drain()
-        stdin.close()
-        await stdin.wait_closed()
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # It reads no further, which is its own affair.
 
 
 def _describe(program: str, code: int, log: Log) -> str:

@@ -102,6 +102,24 @@ def test_a_job_is_promoted_and_removed(shop: Any) -> None:
     assert removed == {"id": "later", "queue": "orders", "done": "removed", "state": None}
 
 
+def test_a_run_is_cancelled_whole_or_from_one_job_down(shop: Any) -> None:
+    for run in ("r1", "r2"):
+        shop.toril("flow", "start", "evening", "user=u1", "--id", run)
+
+    first = shop.json("flow", "cancel", "r1", "--reason", "no report today")
+    again = shop.toril("flow", "cancel", "r1")
+    shop.toril("job", "cancel", "r2.send", "--children")
+    second = shop.json("flow", "show", "r2")["steps"]
+
+    assert first["run"] == "r1"
+    assert set(first["cancelled"]) == set(second)
+    assert (again.exit_code, again.stderr) == (
+        1,
+        "error: all steps of run 'r1' of flow 'evening' have ended\n",
+    )
+    assert {step["state"] for step in second.values()} == {"failed"}
+
+
 def test_a_job_is_cancelled(shop: Any) -> None:
     shop.toril("add", "sync", "--delay", "1h", "--id", "later")
 
