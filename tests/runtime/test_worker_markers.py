@@ -120,7 +120,7 @@ async def test_closing_ends_the_block_and_takes_no_marker(rig, served, waiting, 
     await wait_until(lambda: waiting._blocked_on)
 
     waiting.close()
-    await wait_until(lambda: waiting._connection is None)
+    await wait_until(lambda: waiting._line is None)
     await rig.redis.zadd(rig.keys().marker, {"0": 0})
 
     assert await has_marker(rig)
@@ -169,6 +169,7 @@ async def test_a_lost_marker_is_not_forgotten_over_those_of_other_queues(
 ):
     monkeypatch.setattr(markers, "BLOCK_S", 0.2)
     wait = make_wait(rig, [mails, served])
+    await rig.redis.lpush(served.keys.wait, "unmarked")
     task = asyncio.create_task(wait.run())
 
     async def is_asked():
