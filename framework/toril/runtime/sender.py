@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, TypeVar, overload
 
 from redis.asyncio import Redis
@@ -74,11 +74,13 @@ class AsyncSender:
         if not calls:
             return []
         replies = await self._execute_many([build_command(call) for call in calls])
-        missing = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-        if missing:
-            again = await self._execute_many([build_loading_command(calls[i]) for i in missing])
-            for index, reply in zip(missing, again, strict=True):
-                replies[index] = reply
+        if missing := _list_missing(replies):
+            # The first of each script brings it along for the others, which may be many.
+            first_of = {calls[i].script: i for i in reversed(missing)}
+            first = set(first_of.values())
+            await self._execute_again(calls, replies, missing, loading=first)
+        if missing := _list_missing(replies):
+            await self._execute_again(calls, replies, missing, loading=missing)
         for reply in replies:
             if isinstance(reply, Exception):
                 await self._drop_dead(reply)
@@ -93,6 +95,22 @@ class AsyncSender:
                 if isinstance(result, Exception):
                     raise result
         return results
+
+    async def _execute_again(
+        self,
+        calls: Sequence[Call[Any]],
+        replies: list[Any],
+        missing: Sequence[int],
+        *,
+        loading: Collection[int],
+    ) -> None:
+        """Sends calls again that did not run, some of them with their scripts."""
+        build = [build_loading_command if i in loading else build_command for i in missing]
+        again = await self._execute_many(
+            [make(calls[i]) for make, i in zip(build, missing, strict=True)]
+        )
+        for index, reply in zip(missing, again, strict=True):
+            replies[index] = reply
 
     async def _execute_many(self, commands: list[tuple[Arg, ...]]) -> list[Any]:
         try:
@@ -142,3 +160,8 @@ class AsyncSender:
             pool: Any = self.redis.connection_pool
             for connection in tuple(pool._available_connections):
                 await connection.disconnect(nowait=True)
+
+
+def _list_missing(replies: Sequence[Any]) -> list[int]:
+    """Gives the places of calls whose script the server does not know."""
+    return [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
