@@ -105,16 +105,17 @@ class Client:
             return
         server = await asyncio.to_thread(self._setup.open_server)
         redis = connect(server.url)
+        sender = AsyncSender(redis)
         try:
             await check_server(redis)
             if isinstance(self.clock, SystemClock):
-                self.clock.offset_ms = await measure_offset_ms(redis)
+                self.clock.offset_ms = await measure_offset_ms(sender)
         except BaseException:
             await redis.aclose()
             await asyncio.to_thread(server.close)
             raise
         self._server = server
-        self._sender = AsyncSender(redis)
+        self._sender = sender
 
     async def close(self) -> None:
         """Sends what was added, waits for hooks, and disconnects; may come twice."""

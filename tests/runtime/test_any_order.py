@@ -200,7 +200,8 @@ class Queue(RuleBasedStateMachine):
 
     @rule(token=TOKENS)
     def renew(self, token: str) -> None:
-        own = self.sender.send(renew_locks(self.keys, [token], 60_000))[token]
+        owned = self.sender.send(renew_locks([self.keys], [token], 60_000))
+        own = owned.get(self.keys.queue, {}).get(token, [])
         for job_id in self.running[token].keys() - set(own):
             del self.running[token][job_id]
 

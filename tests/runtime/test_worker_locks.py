@@ -14,7 +14,7 @@ from toril.runtime.calls.locks import hand_back
 from toril.runtime.calls.settle import settle_and_claim
 from toril.runtime.worker import launcher
 from toril.runtime.worker.execution import Cause
-from toril.runtime.worker.locks import LockKeeper
+from toril.runtime.worker.locks import LockKeeper, Renewal
 from toril.runtime.worker.reconnect import Outage
 
 
@@ -106,7 +106,7 @@ async def test_a_job_that_is_no_longer_ours_is_cancelled(rig, wait_until):
     worker = rig.start()
     await wait_until(lambda: rig.said("job_started"))
 
-    worker.keep_locked("orders", set(), rig.clock.monotonic())
+    worker.keep_locked(["orders"], {}, rig.clock.monotonic())
 
     await wait_until(lambda: cancelled)
     assert cancelled == [True]
@@ -122,7 +122,7 @@ async def test_a_renewal_older_than_the_claim_cancels_nothing(rig, wait_until):
     worker = rig.start()
     await wait_until(lambda: rig.said("job_started"))
 
-    worker.keep_locked("orders", set(), before)
+    worker.keep_locked(["orders"], {}, before)
 
     await asyncio.sleep(0)
     assert len(worker.running) == 1
@@ -158,7 +158,7 @@ async def test_a_thread_that_lost_its_job_keeps_its_slot_and_is_ignored(rig, wai
     worker = rig.start()
     await wait_until(lambda: rig.said("job_started"))
 
-    worker.keep_locked("orders", set(), rig.clock.monotonic())
+    worker.keep_locked(["orders"], {}, rig.clock.monotonic())
     await asyncio.sleep(0)
 
     assert [running for _, running, _ in worker.running] == [lost]
@@ -176,13 +176,13 @@ async def test_a_job_claimed_without_our_hearing_is_found_by_renewals(rig, wait_
     job_id = (await claim_behind_its_back(rig, "forgetful")).id
 
     for _ in range(2):
-        worker.keep_locked("orders", {job_id}, rig.clock.monotonic())
+        worker.keep_locked(["orders"], {"orders": [job_id]}, rig.clock.monotonic())
 
     await rig.reaches(job_id, "completed")
 
 
 async def test_the_keeper_renews_all_tokens_and_tells_who_owns_what(rig, wait_until):
-    told: list[tuple[str, dict[str, set[str]], float]] = []
+    told: list[Renewal] = []
     rig.queue("orders", lock_ms=400)
     rig.job(hold_forever)
     first = await rig.add()
@@ -197,15 +197,18 @@ async def test_the_keeper_renews_all_tokens_and_tells_who_owns_what(rig, wait_un
         [rig.pipeline.queues["orders"]],
         lambda: ["one", "two"],
         prefix=rig.keys().prefix,
-        on_renewed=lambda *news: told.append(news),
+        on_renewed=told.append,
         outage=Outage(rig.clock, lambda event, fields: None),
     )
 
     await keeper.renew_now()
 
-    queue, owned, as_of = told[0]
-    assert (queue, owned) == ("orders", {"one": {first, second}, "two": set()})
-    assert as_of <= rig.clock.monotonic()
+    assert told[0].queues == ["orders"]
+    assert {queue: set(ids) for queue, ids in told[0].of("one").items()} == {
+        "orders": {first, second}
+    }
+    assert told[0].of("two") == {}
+    assert told[0].as_of <= rig.clock.monotonic()
     assert await rig.redis.pttl(rig.keys().lock(first)) > 100
 
 

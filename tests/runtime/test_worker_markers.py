@@ -120,7 +120,7 @@ async def test_closing_ends_the_block_and_takes_no_marker(rig, served, waiting, 
     await wait_until(lambda: waiting._blocked_on)
 
     waiting.close()
-    await wait_until(lambda: waiting._connection is None)
+    await wait_until(lambda: waiting._line is None)
     await rig.redis.zadd(rig.keys().marker, {"0": 0})
 
     assert await has_marker(rig)
@@ -164,11 +164,49 @@ async def test_a_lost_marker_costs_no_more_than_one_block(rig, monkeypatch, wait
     await rig.reaches(job_id, "completed", within_s=2)
 
 
+async def test_an_idle_queue_is_looked_at_and_nothing_is_claimed_from_it(
+    rig, served, monkeypatch, wait_until
+):
+    monkeypatch.setattr(markers, "BLOCK_S", 0.05)
+    wait = make_wait(rig, [served])
+    task = asyncio.create_task(wait.run())
+    looked_at = set()
+
+    async def has_looked():
+        looked_at.add(wait._ask_at)
+        return len(looked_at) > 4
+
+    await wait_until(has_looked)
+    assert not served.is_hungry
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_a_block_waits_until_a_popped_markers_claim_is_answered(
+    rig, served, monkeypatch, wait_until
+):
+    monkeypatch.setattr(markers, "_CLAIM_WITHIN_S", 60.0)
+    wait = make_wait(rig, [served])
+    task = asyncio.create_task(wait.run())
+    await wait_until(lambda: wait._blocked_on)
+
+    await rig.redis.zadd(served.keys.marker, {"0": 0})
+    await wait_until(lambda: served.is_hungry)
+    assert not wait._blocked_on
+    served.is_hungry = False
+    wait.refresh()
+
+    await wait_until(lambda: wait._blocked_on)
+    task.cancel()
+    await asyncio.wait([task])
+
+
 async def test_a_lost_marker_is_not_forgotten_over_those_of_other_queues(
     rig, served, mails, monkeypatch, wait_until
 ):
     monkeypatch.setattr(markers, "BLOCK_S", 0.2)
     wait = make_wait(rig, [mails, served])
+    await rig.redis.lpush(served.keys.wait, "unmarked")
     task = asyncio.create_task(wait.run())
 
     async def is_asked():

@@ -8,7 +8,9 @@ from toril.runtime.calls.add import add_jobs
 from toril.runtime.calls.claim import Owner
 from toril.runtime.calls.queues import (
     Counts,
+    FoundWork,
     count_workers,
+    find_work,
     name_of_worker,
     open_queue,
     open_queues,
@@ -175,3 +177,19 @@ async def test_workers_are_counted_by_the_names_of_their_connections(
     assert counts == {"orders": 2, "reports": 1, "none": 0}
     for client in clients:
         await client.aclose()
+
+
+async def test_work_is_found_where_jobs_wait_and_are_delayed(sender, keys):
+    names = ("empty", "waiting", "prioritized", "delayed", "paused")
+    places = {name: keys.of(name) for name in names}
+    more = {"prioritized": {"priority": 1}, "delayed": {"delay_ms": 500}}
+    for name in names[1:]:
+        made = NewJob(
+            queue=name, id="a", name="sync", data=b"{}", timestamp_ms=NOW, **more.get(name, {})
+        )
+        await sender.send(add_jobs(keys.prefix, [made], now_ms=NOW))
+    await sender.send(pause(places["paused"]))
+
+    found = await sender.send(find_work(list(places.values())))
+
+    assert found == FoundWork(ready=["waiting", "prioritized"], due_ms={"delayed": NOW + 500})

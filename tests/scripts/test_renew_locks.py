@@ -27,14 +27,14 @@ def claim(count: int, token: str = "tok"):
 
 
 def renew(*tokens: str, lock_ms: int = 90_000):
-    return lambda keys: renew_locks(keys, tokens, lock_ms)
+    return lambda keys: renew_locks([keys], tokens, lock_ms)
 
 
 CASES = {
     "each token's jobs are told apart": {
         "before": [add("a", "b", "c"), claim(2, "one"), claim(1, "two")],
         "call": renew("one", "two", "none"),
-        "reply": {"one": ["b", "a"], "two": ["c"], "none": []},
+        "reply": {"orders": {"one": ["b", "a"], "two": ["c"], "none": []}},
         "after": {
             "active": ["c", "b", "a"],
             "a:lock": "one",
@@ -45,31 +45,31 @@ CASES = {
     "the jobs of others are left alone": {
         "before": [add("a"), claim(1, "other"), ("DEL", "a:lock")],
         "call": renew("tok"),
-        "reply": {"tok": []},
+        "reply": {},
         "after": {"active": ["a"]},
     },
     "a lock that ran out is taken again": {
         "before": [add("a"), claim(1), ("DEL", "a:lock")],
         "call": renew("tok"),
-        "reply": {"tok": ["a"]},
+        "reply": {"orders": {"tok": ["a"]}},
         "after": {"active": ["a"], "a:lock": "tok"},
     },
     "not when somebody started the job since": {
         "before": [add("a"), claim(1), ("DEL", "a:lock"), ("HINCRBY", "a", "ats", 1)],
         "call": renew("tok"),
-        "reply": {"tok": []},
+        "reply": {},
         "after": {"active": ["a"]},
     },
     "not when another token holds the lock": {
         "before": [add("a"), claim(1), ("SET", "a:lock", "other")],
         "call": renew("tok"),
-        "reply": {"tok": []},
+        "reply": {},
         "after": {"active": ["a"], "a:lock": "other"},
     },
     "not when the job is active no more": {
         "before": [add("a"), claim(1), ("DEL", "active")],
         "call": renew("tok"),
-        "reply": {"tok": []},
+        "reply": {},
         "after": {"a:lock": "tok"},
     },
     "a job that is renewed is no suspect": {
@@ -80,7 +80,7 @@ CASES = {
     },
     "an empty queue has nothing to renew": {
         "call": renew("tok"),
-        "reply": {"tok": []},
+        "reply": {},
         "after": {},
     },
 }
@@ -104,4 +104,18 @@ async def test_thousands_of_locks_are_renewed(check):
         before=[add(*many), claim(1_000), claim(1_000), claim(1_000)], call=renew("tok")
     )
 
-    assert sorted(renewed["tok"]) == sorted(many)
+    assert sorted(renewed["orders"]["tok"]) == sorted(many)
+
+
+async def test_locks_of_several_queues_are_renewed_in_one_call(sender, redis, keys):
+    queues = [keys.of(name) for name in ("idle", "orders", "mails")]
+    for place in queues[1:]:
+        job = NewJob(queue=place.queue, id="a", name="sync", data=b"{}", timestamp_ms=NOW)
+        await sender.send(add_jobs(keys.prefix, [job], now_ms=NOW))
+        owner = Owner("tok", 30_000)
+        await sender.send(settle_and_claim(place, owner=owner, claim=1, now_ms=NOW))
+
+    renewed = await sender.send(renew_locks(queues, ["tok"], 90_000))
+
+    assert renewed == {"orders": {"tok": ["a"]}, "mails": {"tok": ["a"]}}
+    assert await redis.pttl(queues[2].lock("a")) > 80_000

@@ -142,7 +142,7 @@ async def test_a_renewal_that_comes_late_clears_the_suspicion(check, redis, keys
             claim(1),
             ("DEL", "a:lock"),
             sweep(),
-            lambda keys: renew_locks(keys, ["tok"], 30_000),
+            lambda keys: renew_locks([keys], ["tok"], 30_000),
             ("DEL", "a:lock"),
             ("DEL", "stalled-check"),
         ],

@@ -52,7 +52,7 @@ async def examine(*, fsck: bool) -> dict[str, Any]:
         sender = client.open_sender()
         info = await sender.send(read_server())
         answers = await sender.send_many(read_settings(), return_exceptions=True)
-        offset_ms = await measure_offset_ms(sender.redis)
+        offset_ms = await measure_offset_ms(sender)
         facts = gather_facts(info, answers)
         findings = judge(facts, offset_ms)
         for name in client.pipeline.queues:

@@ -14,6 +14,7 @@ from toril.runner.order import WorkerOrder
 from toril.runner.processes import WorkerProcess, describe
 from toril.runner.tasks import end_tasks
 from toril.runner.tokens import TokenFile
+from toril.runtime.worker.locks import Renewal
 
 OnEvent = Callable[[str, Mapping[str, Any]], None]
 OnMessage = Callable[[WorkerProcess, dict[str, Any]], None]
@@ -89,12 +90,11 @@ class Crew:
         await self._wait_until(max(began + end_s, asyncio.get_running_loop().time() + _DEATH_S))
         await end_tasks(self._tasks)
 
-    def tell_renewed(self, queue: str, owned: Mapping[str, set[str]], as_of: float) -> None:
-        """Tells each process which jobs of a queue were still its own at a monotonic instant."""
-        for token, ids in owned.items():
-            process = self._alive.get(token)
-            if process is not None:
-                process.tell({"do": "locked", "queue": queue, "ids": sorted(ids), "as_of": as_of})
+    def tell_renewed(self, renewal: Renewal) -> None:
+        """Tells each process which jobs were still its own."""
+        news = {"do": "locked", "queues": renewal.queues, "as_of": renewal.as_of}
+        for token, process in self._alive.items():
+            process.tell({**news, "owned": renewal.of(token)})
 
     def tell_clock(self, offset_ms: int) -> None:
         """Tells every process how far the server's clock is ahead."""

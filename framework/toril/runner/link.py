@@ -153,7 +153,7 @@ class RedisLink:
 
     async def _measure(self) -> None:
         before_ms = self._clock.offset_ms
-        self._clock.offset_ms = await measure_offset_ms(self.sender.redis)
+        self._clock.offset_ms = await measure_offset_ms(self.sender)
         self._on_offset(self._clock.offset_ms)
         was_skewed, is_skewed = abs(before_ms) > _SKEW_MS, abs(self._clock.offset_ms) > _SKEW_MS
         if is_skewed and not was_skewed:

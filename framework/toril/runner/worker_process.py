@@ -179,8 +179,7 @@ class ServingProcess:
             if message["do"] == "stop":
                 self._stop(message["grace_s"])
             elif message["do"] == "locked":
-                ids, as_of = set(message["ids"]), message["as_of"]
-                self._worker.keep_locked(message["queue"], ids, as_of)
+                self._worker.keep_locked(message["queues"], message["owned"], message["as_of"])
             elif message["do"] == "clock":
                 self._clock.offset_ms = message["offset_ms"]
             elif message["do"] == "stalled":

@@ -24,6 +24,8 @@ class Call(Generic[T]):
     args: tuple[Arg, ...]
     #: Takes the script's reply, or what redis-py makes of a plain command's.
     parse: Callable[[Any], T]
+    #: The server may hold its reply back: it needs a connection of its own.
+    waits: bool = False
 
 
 def parse_reply(call: Call[Any], reply: Any) -> Any:

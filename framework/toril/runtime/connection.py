@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import redis as sync_redis
 import redis.asyncio as async_redis
@@ -32,6 +32,9 @@ from toril.errors import (
     RedisUnavailable,
     TorilError,
 )
+from toril.runtime.call import Call
+
+_TIME: Call[Any] = Call(None, (), ("TIME",), tuple)
 
 AnyRedis = async_redis.Redis | sync_redis.Redis
 
@@ -240,15 +243,18 @@ def judge_server(info: Mapping[str, Any], where: str) -> None:
         raise RedisRefused(f"Redis at {where} is a replica; connect to its primary")
 
 
-async def measure_offset_ms(redis: async_redis.Redis, *, samples: int = 5) -> int:
+class CanSend(Protocol):
+    """A sender."""
+
+    async def send(self, call: Call[Any]) -> Any: ...
+
+
+async def measure_offset_ms(sender: CanSend, *, samples: int = 5) -> int:
     """How far the server's clock is ahead of this host's; the quickest of a few answers counts."""
     answers = []
     for _ in range(samples):
         before_ns = time.time_ns()
-        try:
-            answer = await redis.time()
-        except REDIS_ERRORS as error:
-            raise translate_error(error, redis) from error
+        answer = await sender.send(_TIME)
         answers.append((before_ns, answer, time.time_ns()))
     return _choose_offset_ms(answers)
 

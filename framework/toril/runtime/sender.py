@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, TypeVar, overload
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from toril.runtime.call import Call, parse_reply
+from toril.runtime.call import Arg, Call, parse_reply
 from toril.runtime.cancellation import heed_cancellation
 from toril.runtime.connection import REDIS_ERRORS, is_dead_connection, translate_error
+from toril.runtime.line import Line
+from toril.runtime.resp import pack_command
 from toril.runtime.scripts import build_command, build_loading_command
 
 T = TypeVar("T")
 
 
 class AsyncSender:
-    """Sends calls one by one or many in a round trip; never sends one twice that may have run."""
+    """Sends calls one by one or many in a round trip; never sends one twice that may have run.
+
+    All share one connection, but for calls that wait at the server: each of those has its own.
+    """
 
     def __init__(self, redis: Redis) -> None:
+        #: Opens the connections; closing it closes them.
         self.redis = redis
+        self._line: Line | None = None
+        self._opening: asyncio.Task[Line] | None = None
 
     async def send(self, call: Call[T]) -> T:
         """Sends a call and gives its parsed reply.
@@ -28,17 +37,22 @@ class AsyncSender:
         Raises RedisRefused if the server did not run it, another RedisUnavailable if it may have.
         """
         try:
-            reply = await heed_cancellation(self._execute(call))
+            if call.waits:
+                reply = await heed_cancellation(self.redis.execute_command(*build_command(call)))  # type: ignore[no-untyped-call]
+            else:
+                reply = await self._execute(call)
         except REDIS_ERRORS as error:
             await self._drop_dead(error)
             raise translate_error(error, self.redis) from error
         return call.parse(reply)
 
     async def _execute(self, call: Call[T]) -> Any:
-        try:
-            return await self.redis.execute_command(*build_command(call))  # type: ignore[no-untyped-call]
-        except NoScriptError:
-            return await self.redis.execute_command(*build_loading_command(call))  # type: ignore[no-untyped-call]
+        [reply] = await self._write(pack_command(build_command(call)), 1)
+        if isinstance(reply, NoScriptError):
+            [reply] = await self._write(pack_command(build_loading_command(call)), 1)
+        if isinstance(reply, Exception):
+            raise reply
+        return self._shape(call, reply)
 
     @overload
     async def send_many(
@@ -60,18 +74,20 @@ class AsyncSender:
         if not calls:
             return []
         replies = await self._execute_many([build_command(call) for call in calls])
-        missing = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-        if missing:
-            again = await self._execute_many([build_loading_command(calls[i]) for i in missing])
-            for index, reply in zip(missing, again, strict=True):
-                replies[index] = reply
+        if missing := _list_missing(replies):
+            # The first of each script brings it along for the others, which may be many.
+            first_of = {calls[i].script: i for i in reversed(missing)}
+            first = set(first_of.values())
+            await self._execute_again(calls, replies, missing, loading=first)
+        if missing := _list_missing(replies):
+            await self._execute_again(calls, replies, missing, loading=missing)
         for reply in replies:
             if isinstance(reply, Exception):
                 await self._drop_dead(reply)
         results = [
             translate_error(reply, self.redis)
             if isinstance(reply, Exception)
-            else parse_reply(call, reply)
+            else parse_reply(call, self._shape(call, reply))
             for call, reply in zip(calls, replies, strict=True)
         ]
         if not return_exceptions:
@@ -80,22 +96,72 @@ class AsyncSender:
                     raise result
         return results
 
-    async def _execute_many(self, commands: list[tuple[Any, ...]]) -> list[Any]:
-        pipeline = self.redis.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
+    async def _execute_again(
+        self,
+        calls: Sequence[Call[Any]],
+        replies: list[Any],
+        missing: Sequence[int],
+        *,
+        loading: Collection[int],
+    ) -> None:
+        """Sends calls again that did not run, some of them with their scripts."""
+        build = [build_loading_command if i in loading else build_command for i in missing]
+        again = await self._execute_many(
+            [make(calls[i]) for make, i in zip(build, missing, strict=True)]
+        )
+        for index, reply in zip(missing, again, strict=True):
+            replies[index] = reply
+
+    async def _execute_many(self, commands: list[tuple[Arg, ...]]) -> list[Any]:
         try:
-            return await heed_cancellation(pipeline.execute(raise_on_error=False))
+            return await self._write(b"".join(map(pack_command, commands)), len(commands))
         except REDIS_ERRORS as error:
             await self._drop_dead(error)
             raise translate_error(error, self.redis) from error
 
+    async def _write(self, packed: bytes, count: int) -> list[Any]:
+        line = self._line
+        if line is None or not line.is_open:
+            line = await self._open_line()
+        return await line.send(packed, count)
+
+    async def _open_line(self) -> Line:
+        """Opens a line in place of the one that was lost; all who ask meanwhile get the same."""
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._replace_line())
+            self._opening.add_done_callback(self._note_opened)
+        return await asyncio.shield(self._opening)
+
+    async def _replace_line(self) -> Line:
+        self._line = await Line.open(self.redis)
+        return self._line
+
+    def _note_opened(self, opening: asyncio.Task[Line]) -> None:
+        self._opening = None
+        if not opening.cancelled():
+            # Whoever waited for it was told; they may all be gone.
+            opening.exception()
+
+    def _shape(self, call: Call[Any], reply: Any) -> Any:
+        """Makes of a plain command's reply what redis-py makes of it."""
+        if call.script is not None:
+            return reply
+        shape = self.redis.response_callbacks.get(str(call.args[0]))
+        return reply if shape is None else shape(reply)
+
     async def _drop_dead(self, error: Exception) -> None:
-        """Throws idle connections away when the server behind them cannot serve any more.
+        """Throws connections away when the server behind them cannot serve any more.
 
         Without a pause in between: someone could take a connection that is half closed.
         """
         if is_dead_connection(error):
+            if self._line is not None:
+                self._line.retire()
             pool: Any = self.redis.connection_pool
             for connection in tuple(pool._available_connections):
                 await connection.disconnect(nowait=True)
+
+
+def _list_missing(replies: Sequence[Any]) -> list[int]:
+    """Gives the places of calls whose script the server does not know."""
+    return [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]

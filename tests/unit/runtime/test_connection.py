@@ -220,4 +220,4 @@ def test_nothing_is_sent_twice_and_blocking_clients_have_no_reply_timeout(open_c
 
 
 async def test_the_offset_to_a_server_on_this_host_is_small(redis) -> None:
-    assert abs(await measure_offset_ms(redis)) < 1_000
+    assert abs(await measure_offset_ms(AsyncSender(redis))) < 1_000

@@ -123,14 +123,14 @@ def read_events(
 ) -> Call[list[Event]]:
     """Reads events after an id; if there are none it waits for the first, up to `block_ms`.
 
-    Keeps one connection busy meanwhile; a sender's own gives up after `REPLY_TIMEOUT_S`.
+    It has a connection of its own meanwhile, which gives up after `REPLY_TIMEOUT_S`.
     """
     args = ("XREAD", "COUNT", count, "BLOCK", max(block_ms, 1), "STREAMS", keys.events, after)
 
     def parse(reply: Any) -> list[Event]:
         return [_to_event(*entry) for _, entries in reply or () for entry in entries]
 
-    return Call(None, (), args, parse)
+    return Call(None, (), args, parse, waits=True)
 
 
 def read_last_event_id(keys: QueueKeys) -> Call[str]:

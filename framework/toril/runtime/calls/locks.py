@@ -12,16 +12,25 @@ from toril.runtime.keys import QueueKeys
 from toril.runtime.packing import decode_ids, pack, unpack
 
 
-def renew_locks(keys: QueueKeys, tokens: Sequence[str], lock_ms: int) -> Call[dict[str, list[str]]]:
-    """Renews the locks of every active job of these tokens; gives which jobs each still owns.
+def renew_locks(
+    queues: Sequence[QueueKeys], tokens: Sequence[str], lock_ms: int
+) -> Call[dict[str, dict[str, list[str]]]]:
+    """Renews the locks of every active job of these tokens; gives by queue what each still owns.
 
-    A lock that ran out is taken again if nobody started the job since.
+    A lock that ran out is taken again if nobody started the job since. Queues in which none of them
+    owns anything are left out.
     """
 
-    def parse(reply: bytes) -> dict[str, list[str]]:
-        return {token: decode_ids(ids) for token, ids in zip(tokens, unpack(reply), strict=True)}
+    def parse(reply: bytes) -> dict[str, dict[str, list[str]]]:
+        return {
+            queues[number - 1].queue: {
+                token: decode_ids(ids) for token, ids in zip(tokens, owned, strict=True)
+            }
+            for number, owned in unpack(reply)
+        }
 
-    return Call("renew_locks", (keys.base,), (lock_ms, pack(list(tokens))), parse)
+    bases = tuple(keys.base for keys in queues)
+    return Call("renew_locks", bases, (lock_ms, pack(list(tokens))), parse)
 
 
 def hand_back(keys: QueueKeys, token: str) -> Call[list[str]]:

@@ -9,7 +9,9 @@ from importlib.metadata import version
 from typing import Any
 
 from toril.runtime.call import Call
+from toril.runtime.codec import to_integer
 from toril.runtime.keys import QueueKeys
+from toril.runtime.packing import unpack
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +65,29 @@ def read_counts_of(prefix: str, queues: Sequence[str]) -> Call[dict[str, Counts]
 
     keys = tuple(QueueKeys(prefix, queue).base for queue in queues)
     return Call("read_counts", keys, (), parse)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundWork:
+    """What there is to do in several queues."""
+
+    #: Queues where jobs wait that can be claimed.
+    ready: list[str]
+    #: When the next delayed job of a queue is due; of those that have any.
+    due_ms: dict[str, int]
+
+
+def find_work(queues: Sequence[QueueKeys]) -> Call[FoundWork]:
+    """Finds the queues from which something can be claimed, now or later; claims nothing."""
+
+    def parse(reply: bytes) -> FoundWork:
+        ready, due = unpack(reply)
+        return FoundWork(
+            ready=[queues[number - 1].queue for number in ready],
+            due_ms={queues[number - 1].queue: to_integer(due_ms) for number, due_ms in due},
+        )
+
+    return Call("find_work", tuple(keys.base for keys in queues), (), parse)
 
 
 def count_delayed(keys: QueueKeys, *, before_ms: int) -> Call[int]:

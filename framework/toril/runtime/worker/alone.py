@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from toril.declarations.queue import Queue
@@ -13,7 +13,7 @@ from toril.runtime.worker.locks import LockKeeper
 from toril.runtime.worker.stalled import StalledSweep
 
 #: `Worker.keep_locked`.
-KeepLocked = Callable[[str, set[str], float], None]
+KeepLocked = Callable[[Sequence[str], Mapping[str, Sequence[str]], float], None]
 
 
 def look_after_itself(
@@ -38,7 +38,9 @@ def look_after_itself(
         queues,
         lambda: [ground.token],
         prefix=ground.prefix,
-        on_renewed=lambda queue, owned, as_of: keep_locked(queue, owned[ground.token], as_of),
+        on_renewed=lambda renewal: keep_locked(
+            renewal.queues, renewal.of(ground.token), renewal.as_of
+        ),
         outage=ground.outage,
     )
     sweep = StalledSweep(

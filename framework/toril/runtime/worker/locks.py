@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from toril.clock import Clock
 from toril.declarations.queue import Queue
 from toril.runtime.calls.locks import renew_locks
+from toril.runtime.chunks import cut_queues
 from toril.runtime.keys import QueueKeys
 from toril.runtime.sender import AsyncSender
 from toril.runtime.worker.reconnect import Outage
@@ -17,8 +18,24 @@ RENEWALS_PER_LOCK = 4
 #: After a failed renewal the next one is tried this much sooner.
 _RETRY_SOONER = 4
 
-#: Takes a queue's name, the ids that each token still owns, and the monotonic instant that was.
-OnRenewed = Callable[[str, Mapping[str, set[str]], float], None]
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Renewal:
+    """What one renewal found in some queues."""
+
+    queues: Sequence[str]
+    #: By queue and token, ids that the token still owns; queues where nobody does are left out.
+    owned: Mapping[str, Mapping[str, Sequence[str]]]
+    #: The monotonic instant before it.
+    as_of: float
+
+    def of(self, token: str) -> dict[str, list[str]]:
+        """Gives what one token owns, by queue; nothing in the other queues."""
+        by_queue = {queue: list(tokens.get(token, ())) for queue, tokens in self.owned.items()}
+        return {queue: ids for queue, ids in by_queue.items() if ids}
+
+
+OnRenewed = Callable[[Renewal], None]
 
 
 @dataclass(slots=True)
@@ -33,7 +50,7 @@ class _Renewed:
 
 
 class LockKeeper:
-    """Renews the locks of all given tokens, one call per queue, and tells who still owns what.
+    """Renews the locks of all given tokens, many queues in a call, and tells who still owns what.
 
     A lock that ran out is taken again as long as the job is active and nobody else started it, so
     a server or a process that stood still costs no second run.
@@ -81,15 +98,27 @@ class LockKeeper:
             renewed.due_at = as_of + renewed.every_s
         if not tokens:
             return
-        calls = [renew_locks(renewed.keys, tokens, renewed.lock_ms) for renewed in due]
+        parts = _cut(due)
+        calls = [
+            renew_locks([each.keys for each in part], tokens, part[0].lock_ms) for part in parts
+        ]
         try:
             replies = await self._sender.send_many(calls, return_exceptions=True)
         except Exception as error:  # noqa: BLE001 - tried again soon, whatever it is
             replies = [error] * len(calls)
-        for renewed, reply in zip(due, replies, strict=True):
+        for part, reply in zip(parts, replies, strict=True):
             if isinstance(reply, Exception):
                 self._outage.failed(reply, during="renewing locks")
-                renewed.due_at = self._clock.monotonic() + renewed.every_s / _RETRY_SOONER
+                for renewed in part:
+                    renewed.due_at = self._clock.monotonic() + renewed.every_s / _RETRY_SOONER
             else:
-                owned = {token: set(reply.get(token, ())) for token in tokens}
-                self._on_renewed(renewed.keys.queue, owned, as_of)
+                queues = [renewed.keys.queue for renewed in part]
+                self._on_renewed(Renewal(queues=queues, owned=reply, as_of=as_of))
+
+
+def _cut(due: Sequence[_Renewed]) -> list[Sequence[_Renewed]]:
+    """Gives the queues of each call: their locks last equally long."""
+    by_length: dict[int, list[_Renewed]] = {}
+    for renewed in due:
+        by_length.setdefault(renewed.lock_ms, []).append(renewed)
+    return [part for alike in by_length.values() for part in cut_queues(alike)]

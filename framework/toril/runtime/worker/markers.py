@@ -11,15 +11,19 @@ from redis.asyncio import Redis
 
 from toril.clock import Clock
 from toril.errors import RedisUnavailable
-from toril.runtime.call import Call
+from toril.runtime.call import Arg, Call
+from toril.runtime.calls.queues import find_work
+from toril.runtime.chunks import cut_queues
 from toril.runtime.codec import to_integer
 from toril.runtime.connection import REDIS_ERRORS
+from toril.runtime.line import Line
+from toril.runtime.resp import pack_command
 from toril.runtime.sender import AsyncSender
 from toril.runtime.worker.reconnect import Outage, Pauses
 from toril.runtime.worker.served_queue import ServedQueue
 
-#: The server answers after so long even if nothing came. As often all queues are asked, in case a
-#: marker was lost (BullMQ's drainDelay); other queues' markers do not put that off.
+#: The server answers after so long even if nothing came. As often all queues are looked at, in case
+#: a marker was lost (BullMQ's drainDelay); other queues' markers do not put that off.
 BLOCK_S = 5.0
 #: Less than this left of it is not worth a block; 0 would be one without end.
 _SHORTEST_BLOCK_S = 0.01
@@ -28,6 +32,8 @@ LATE_S = 3.0
 #: The connection has no reply timeout of its own, not even for its handshake.
 CONNECT_WITHIN_S = 5.0
 _ON_ITS_WAY_S = 0.002
+#: A claim for a popped marker is answered sooner, unless it cannot be sent now.
+_CLAIM_WITHIN_S = 0.05
 
 #: The members of a marker: work is there; a delayed job is due at the score.
 _READY = b"0"
@@ -51,11 +57,14 @@ class MarkerWait:
         self._connect = connect
         self._sender = sender
         self._queues = {queue.keys.marker.encode(): queue for queue in queues}
+        self._by_name = {queue.name: queue for queue in queues}
         self._clock = clock
         self._outage = outage
         self._changed = asyncio.Event()
+        #: Rounds that were played, and markers popped since the last one: they are claimed for.
+        self._claimed = asyncio.Event()
         self._client: Redis | None = None
-        self._connection: Any = None
+        self._line: Line | None = None
         self._connection_id = 0
         self._blocked_on: frozenset[bytes] = frozenset()
         #: Markers that made their queues hungry, now or long ago.
@@ -74,7 +83,7 @@ class MarkerWait:
                 try:
                     await self._wait_once()
                     pauses.reset()
-                except (*REDIS_ERRORS, TimeoutError) as error:
+                except (*REDIS_ERRORS, RedisUnavailable, TimeoutError) as error:
                     await self._recover(error, pauses)
         finally:
             await self._disconnect()
@@ -82,7 +91,9 @@ class MarkerWait:
                 await asyncio.wait([self._unblocking])
 
     def refresh(self) -> None:
-        """Looks whether queues wait that are not blocked on yet; then the block is ended early."""
+        """Looks, after a round, whether queues wait that are not blocked on yet; then the block is
+        ended early."""
+        self._claimed.set()
         if self._must_unblock():
             self._unblock()
         elif not self._blocked_on and self._wanted():
@@ -92,6 +103,7 @@ class MarkerWait:
         """Ends the block, so that no marker is popped by a worker that claims no more."""
         self._is_closing = True
         self._changed.set()
+        self._claimed.set()
         if self._must_unblock():
             self._unblock()
 
@@ -119,7 +131,7 @@ class MarkerWait:
         if popped is not None:
             await self._take(*popped)
         if asyncio.get_running_loop().time() >= self._ask_at - _SHORTEST_BLOCK_S:
-            self._ask_all()
+            await self._look_at_all()
 
     async def _block(
         self, wanted: list[bytes], block_s: float
@@ -131,10 +143,15 @@ class MarkerWait:
         finally:
             self._blocked_on = frozenset()
 
-    def _ask_all(self) -> None:
+    async def _look_at_all(self) -> None:
+        """Looks for work that no marker tells of; where there is none, nothing is claimed."""
         self._ask_at = asyncio.get_running_loop().time() + BLOCK_S
-        for queue in self._queues.values():
-            queue.become_hungry()
+        parts = cut_queues([queue.keys for queue in self._queues.values()])
+        for found in await self._sender.send_many([find_work(part) for part in parts]):
+            for name in found.ready:
+                self._by_name[name].become_hungry()
+            for name, due_ms in found.due_ms.items():
+                self._by_name[name].note_due(due_ms)
 
     async def _take(self, marker: bytes, member: bytes, score: bytes) -> None:
         queue = self._queues[marker]
@@ -143,7 +160,7 @@ class MarkerWait:
             queue.note_due(due_ms)
         elif queue.free > 0 and not self._is_closing:
             self._popped.add(marker)
-            queue.become_hungry()
+            await self._have_claimed(queue)
         else:
             async with asyncio.timeout(LATE_S):
                 await self._command("ZADD", marker, 0, _READY)
@@ -151,30 +168,44 @@ class MarkerWait:
             # woken again, nobody would claim the job.
             queue.become_hungry()
 
+    async def _have_claimed(self, queue: ServedQueue) -> None:
+        """Lets the claim go first: until it is answered nobody knows whether to wait for more.
+
+        A block before that would be in its way, and would have to be ended for this queue.
+        """
+        self._claimed.clear()
+        queue.become_hungry()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLAIM_WITHIN_S):
+                await self._claimed.wait()
+
     async def _ensure_connected(self) -> None:
-        if self._connection is not None:
+        if self._line is not None:
             return
         self._client = self._connect()
-        pool: Any = self._client.connection_pool
-        self._connection = await pool.get_connection()
+        self._line = await Line.open(self._client)
         self._connection_id = int(await self._command("CLIENT", "ID"))
 
-    async def _command(self, *parts: Any) -> Any:
-        await self._connection.send_command(*parts)
-        return await self._connection.read_response()
+    async def _command(self, *parts: Arg) -> Any:
+        assert self._line is not None
+        [reply] = await self._line.send(pack_command(parts))
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
     async def _recover(self, error: BaseException, pauses: Pauses) -> None:
         """Throws the connection away, whatever went wrong on it, and waits before the next."""
         await self._disconnect()
         self._outage.failed(error, during="waiting for jobs")
         await self._clock.sleep(pauses.next_s())
-        self._ask_all()
+        for queue in self._queues.values():
+            queue.become_hungry()
 
     async def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
+        line, self._line = self._line, None
         client, self._client = self._client, None
-        if connection is not None:
-            await connection.disconnect(nowait=True)
+        if line is not None:
+            line.close()
         if client is not None:
             await client.aclose()
 

@@ -160,8 +160,8 @@ class ServedQueue:
             return 0
         free = max(self.free, 0)
         claim = min(free, self._batch, MAX_BATCH)
-        if claim == free:
-            self.is_hungry = False
+        # Whether there are more, the reply tells: an idle queue is asked once for one job.
+        self.is_hungry = False
         self._reserved += claim
         return claim
 

@@ -223,15 +223,20 @@ class Worker:
         if self._has_started:
             await self._ended.wait()
 
-    def keep_locked(self, queue: str, still_owned: set[str], as_of_monotonic: float) -> None:
-        """Takes the news of a renewal: which jobs of a queue were this worker's at that instant.
+    def keep_locked(
+        self, queues: Sequence[str], owned: Mapping[str, Sequence[str]], as_of_monotonic: float
+    ) -> None:
+        """Takes the news of a renewal of some queues: what this worker owned at that instant.
 
         What runs here and is not among them is cancelled. What is among them and not known here,
         twice in a row, was claimed without our hearing of it, and is looked up.
         """
-        served = self._queues[queue]
+        for name in queues:
+            self._keep_locked(self._queues[name], set(owned.get(name, ())), as_of_monotonic)
+
+    def _keep_locked(self, served: ServedQueue, still_owned: set[str], as_of: float) -> None:
         for execution in tuple(served.running.values()):
-            if execution.job.id not in still_owned and execution.claimed_at < as_of_monotonic:
+            if execution.job.id not in still_owned and execution.claimed_at < as_of:
                 self._in_hand.lose(execution)
         unknown = {job_id for job_id in still_owned if not served.knows_id(job_id)}
         if unknown & served.unknown and served.doubt is None and self._isolation is None:
