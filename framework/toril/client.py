@@ -169,7 +169,7 @@ class Client:
         that of the job which stands for it, with `created` False.
         """
         now_ms = self.clock.now_ms()
-        jobs = [self._builder.build(job_type, row, now_ms=now_ms) for row in rows]
+        jobs = self._builder.build_many(job_type, rows, now_ms=now_ms)
         handles = []
         for chunk in cut_into_chunks(jobs):
             added = await self._store(chunk)

@@ -145,7 +145,7 @@ class SyncClient:
     def add_many(self, job_type: str, rows: Iterable[Any]) -> list[SyncJobHandle]:
         """Adds a job for each row of data, a thousand in a round trip; see `Client.add_many`."""
         now_ms = self.clock.now_ms()
-        jobs = [self._builder.build(job_type, row, now_ms=now_ms) for row in rows]
+        jobs = self._builder.build_many(job_type, rows, now_ms=now_ms)
         handles = []
         for chunk in cut_into_chunks(jobs):
             added = self._store(chunk)
