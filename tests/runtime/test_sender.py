@@ -78,7 +78,7 @@ async def test_dead_connections_are_thrown_away_before_anyone_can_take_one(serve
     sender = AsyncSender(connect(server.url))
     ping = Call(None, (), ("PING",), str)
     await asyncio.gather(*(sender.send(ping) for _ in range(3)))
-    idle = tuple(sender.redis.connection_pool._available_connections)
+    idle = tuple(sender._idle)
 
     with pytest.raises(StopIteration):
         sender._drop_dead(ReadOnlyError("READONLY")).send(None)
@@ -86,6 +86,27 @@ async def test_dead_connections_are_thrown_away_before_anyone_can_take_one(serve
     assert [connection.is_connected for connection in idle] == [False] * 3
     assert await sender.send(ping) == "True"
     await sender.redis.aclose()
+
+
+def test_a_connection_that_the_server_closed_while_it_was_idle_is_replaced(
+    sync_sender, redis_sync, monkeypatch
+):
+    monkeypatch.setattr("toril.runtime.sync_sender._FRESH_S", -1.0)
+    which = Call(None, (), ("CLIENT", "ID"), int)
+
+    closed = sync_sender.send(which)
+    redis_sync.execute_command("CLIENT", "KILL", "ID", closed)
+
+    assert sync_sender.send(which) != closed
+
+
+def test_a_forked_process_leaves_its_parents_connections_alone(sync_sender, monkeypatch):
+    which = Call(None, (), ("CLIENT", "ID"), int)
+    parents = sync_sender.send(which)
+
+    monkeypatch.setattr("os.getpid", lambda: 1)
+
+    assert sync_sender.send(which) != parents
 
 
 async def test_a_missing_permission_is_named(server, prefix):

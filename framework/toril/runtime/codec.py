@@ -74,9 +74,10 @@ def _is_plain(value: Any, depth: int) -> bool:
         return depth < MAX_DEPTH
     if kind is list:
         return depth < MAX_DEPTH and all(_is_plain(item, depth + 1) for item in value)
-    if kind is int:
-        return -MAX_INTEGER <= value <= MAX_INTEGER
-    return kind is str or kind is bool or value is None or (kind is float and math.isfinite(value))
+    if kind is int or kind is float:
+        # An infinite one is larger, and what is no number compares with none.
+        return bool(-MAX_INTEGER <= value <= MAX_INTEGER)
+    return kind is str or kind is bool or value is None
 
 
 def _check_json(value: Any, path: str, depth: int) -> None:

@@ -122,9 +122,9 @@ def _make_shape(prefix: str, job: NewJob, queue: int) -> dict[str, Any]:
         parent_queue = QueueKeys(prefix, job.parent.queue)
         shape["parent_key"], shape["parent"] = _link(prefix, job.parent)
         opts["parent"] = {"id": job.parent.id, "queue": parent_queue.qualified_name}
-        flag = _FLAGS.get(job.parent.on_failure)
-        if flag is not None:
-            opts[LONG_NAMES[flag]] = True
+        policy = _FLAGS.get(job.parent.on_failure)
+        if policy is not None:
+            opts[LONG_NAMES[policy]] = True
     if more:
         shape["more"] = more
     shape["opts"] = _encode_opts(job, opts)
