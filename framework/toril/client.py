@@ -71,6 +71,8 @@ class Client:
         self._sender = sender
         self._observers = observers
         self._builder = JobBuilder(pipeline)
+        #: Of the queues that were asked for: each job's handle needs them.
+        self._keys: dict[str, QueueKeys] = {}
         self._outgoing = Outgoing(self._store)
         self._waits: FinishWaits | None = None
         self._setup: Setup | None = None
@@ -328,7 +330,10 @@ class Client:
 
     def keys(self, queue: str) -> QueueKeys:
         """Gives the keys of a queue, as calls take them."""
-        return QueueKeys(self.pipeline.redis.prefix, queue)
+        keys = self._keys.get(queue)
+        if keys is None:
+            keys = self._keys[queue] = QueueKeys(self.pipeline.redis.prefix, queue)
+        return keys
 
     async def send(self, call: Call[T]) -> T:
         """Sends a call and gives its reply."""

@@ -74,6 +74,8 @@ class SyncClient:
         self.sender = sender
         self._observers = observers
         self._builder = JobBuilder(pipeline)
+        #: Of the queues that were asked for: each job's handle needs them.
+        self._keys: dict[str, QueueKeys] = {}
         self._server: Server | None = None
 
     @classmethod
@@ -286,7 +288,10 @@ class SyncClient:
 
     def keys(self, queue: str) -> QueueKeys:
         """Gives the keys of a queue, as calls take them."""
-        return QueueKeys(self.pipeline.redis.prefix, queue)
+        keys = self._keys.get(queue)
+        if keys is None:
+            keys = self._keys[queue] = QueueKeys(self.pipeline.redis.prefix, queue)
+        return keys
 
     def send(self, call: Call[T]) -> T:
         """Sends a call and gives its reply."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -68,3 +69,12 @@ def build_loading_command(call: Call[Any]) -> tuple[Arg, ...]:
     """The command that brings the script along, so that a flush in between cannot lose it."""
     assert call.script is not None
     return ("EVAL", load_script(call.script).source, len(call.keys), *call.keys, *call.args)
+
+
+def write_command(command: Sequence[Arg]) -> bytes:
+    """Writes a command as it travels."""
+    parts = [b"*%d\r\n" % len(command)]
+    for arg in command:
+        text = arg if type(arg) is bytes else str(arg).encode()
+        parts.append(b"$%d\r\n%b\r\n" % (len(text), text))
+    return b"".join(parts)

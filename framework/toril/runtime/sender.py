@@ -13,7 +13,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from toril.runtime.call import Call, parse_reply
 from toril.runtime.cancellation import heed_cancellation
 from toril.runtime.connection import REDIS_ERRORS, is_dead_connection, translate_error
-from toril.runtime.scripts import build_command, build_loading_command
+from toril.runtime.scripts import build_command, build_loading_command, write_command
 
 T = TypeVar("T")
 
@@ -106,9 +106,8 @@ class AsyncSender:
         try:
             async with asyncio.timeout(self._reply_timeout_s):
                 await self.redis.connection_pool.ensure_connection(connection)
-                await connection.send_packed_command(
-                    connection.pack_commands(commands), check_health=False
-                )
+                written = [b"".join(map(write_command, commands))]
+                await connection.send_packed_command(written, check_health=False)
                 return [await self._read_reply(connection, command[0]) for command in commands]
         except TimeoutError as error:
             await connection.disconnect(nowait=True)

@@ -12,7 +12,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from toril.runtime.call import Call, parse_reply
 from toril.runtime.connection import REDIS_ERRORS, is_dead_connection, translate_error
-from toril.runtime.scripts import build_command, build_loading_command
+from toril.runtime.scripts import build_command, build_loading_command, write_command
 
 T = TypeVar("T")
 
@@ -109,7 +109,8 @@ class SyncSender:
 
     def _exchange_on(self, connection: Any, commands: list[tuple[Any, ...]]) -> list[Any]:
         try:
-            connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            written = [b"".join(map(write_command, commands))]
+            connection.send_packed_command(written, check_health=False)
             return [self._read_reply(connection, command[0]) for command in commands]
         except BaseException:
             # A reply that comes later would be taken for the next command's.

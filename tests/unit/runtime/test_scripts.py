@@ -6,10 +6,17 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from redis import Connection
 
 from toril.runtime import scripts
 from toril.runtime.call import Call
-from toril.runtime.scripts import build_command, build_loading_command, list_scripts, load_script
+from toril.runtime.scripts import (
+    build_command,
+    build_loading_command,
+    list_scripts,
+    load_script,
+    write_command,
+)
 
 
 @pytest.fixture
@@ -55,6 +62,12 @@ def test_a_script_is_called_by_its_hash_or_brought_along(lua_root: Path) -> None
     sha = hashlib.sha1(b"return 1").hexdigest()
     assert build_command(call) == ("EVALSHA", sha, 1, "key", "arg", 2)
     assert build_loading_command(call) == ("EVAL", b"return 1", 1, "key", "arg", 2)
+
+
+def test_a_command_is_written_as_redis_py_would() -> None:
+    command = ("SET", "schlüssel", b"\x00\r\n", 7, -1.5, "")
+
+    assert write_command(command) == b"".join(Connection().pack_command(*command))
 
 
 def test_a_plain_command_is_its_arguments() -> None:

@@ -77,66 +77,70 @@ local function note_added_before()
   end
 end
 
--- The code of the first job that cannot be added, and its number.
-local function find_refusal()
-  local seen = {}
-  for n = 1, #keys do
-    local job = take(n)
-    if job.parents and not is_added[n] then
-      for _, parent_key in ipairs(job.parents) do
-        if not seen[parent_key] and redis.call('EXISTS', parent_key) == 0 then
-          return -5, n
+local function meet_families()
+  --- include lib/release_parent
+  -- The code of the first job that cannot be added, and its number.
+  local function find_refusal()
+    local seen = {}
+    for n = 1, #keys do
+      local job = take(n)
+      if job.parents and not is_added[n] then
+        for _, parent_key in ipairs(job.parents) do
+          if not seen[parent_key] and redis.call('EXISTS', parent_key) == 0 then
+            return -5, n
+          end
+        end
+        local exists = existing[job.key] or seen[job.key]
+        local linked = exists and redis.call('HGET', job.key, 'parentKey')
+        if linked and linked ~= job.parent_key and redis.call('EXISTS', linked) == 1 then
+          return -7, n
         end
       end
-      local exists = existing[job.key] or seen[job.key]
-      local linked = exists and redis.call('HGET', job.key, 'parentKey')
-      if linked and linked ~= job.parent_key and redis.call('EXISTS', linked) == 1 then
-        return -7, n
+      seen[job.key] = true
+    end
+  end
+
+  -- Links a job that was there already to the parents it is now added under.
+  local function adopt(job)
+    -- Has a parent wait for it, or gives it the job's result.
+    local function link(parent_key)
+      if redis.call('ZSCORE', job.q.completed, job.id) then
+        local result = redis.call('HGET', job.key, 'returnvalue') or 'null'
+        redis.call('HSET', parent_key .. ':processed', job.key, result)
+      else
+        redis.call('SADD', parent_key .. ':dependencies', job.key)
       end
     end
-    seen[job.key] = true
-  end
-end
-
--- Links a job that was there already to the parents it is now added under.
-local function adopt(job)
-  -- Has a parent wait for it, or gives it the job's result.
-  local function link(parent_key)
-    if redis.call('ZSCORE', job.q.completed, job.id) then
-      local result = redis.call('HGET', job.key, 'returnvalue') or 'null'
-      redis.call('HSET', parent_key .. ':processed', job.key, result)
-    else
-      redis.call('SADD', parent_key .. ':dependencies', job.key)
+    for i = 2, #job.parents do
+      if created[job.parents[i]] then
+        link(job.parents[i])
+      end
     end
-  end
-  for i = 2, #job.parents do
-    if created[job.parents[i]] then
-      link(job.parents[i])
+    local linked = redis.call('HGET', job.key, 'parentKey')
+    if linked == job.parent_key and not created[job.parent_key] then
+      return
     end
+    link(job.parent_key)
+    redis.call('HSET', job.key, 'parentKey', job.parent_key, 'parent', job.parent)
   end
-  local linked = redis.call('HGET', job.key, 'parentKey')
-  if linked == job.parent_key and not created[job.parent_key] then
-    return
-  end
-  link(job.parent_key)
-  redis.call('HSET', job.key, 'parentKey', job.parent_key, 'parent', job.parent)
-end
 
--- Releases the parents whose children had all ended before they were added under them. Only now: the
--- first of them must not release its parent before its siblings are in.
-local function release_parents()
-  --- include lib/release_parent
-  local seen = {}
-  for n = 1, #keys do
-    local job = take(n)
-    local own = job.waits_for_children and not job.is_held and { job.key } or {}
-    for _, parent_key in ipairs(is_added[n] and {} or job.parents or own) do
-      if not seen[parent_key] then
-        seen[parent_key] = true
-        release_if_done(parent_key, now_ms)
+  -- Releases the parents whose children had all ended before they were added under them. At the
+  -- end: the first of them must not release its parent before its siblings are in.
+  local function release_parents()
+    local seen = {}
+    for n = 1, #keys do
+      local job = take(n)
+      local own = job.waits_for_children and not job.is_held and { job.key } or {}
+      for _, parent_key in ipairs(is_added[n] and {} or job.parents or own) do
+        if not seen[parent_key] then
+          seen[parent_key] = true
+          release_if_done(parent_key, now_ms)
+        end
       end
     end
   end
+
+  return { find_refusal = find_refusal, adopt = adopt, release_parents = release_parents }
 end
 
 local function make_deduplicate()
@@ -144,17 +148,29 @@ local function make_deduplicate()
   return deduplicate
 end
 
-local function make_places()
+-- Gives what puts a job where its delay, its priority or lifo say.
+local function make_place()
   --- include lib/push
   --- include lib/delay
-  return { push_ready = push_ready, delay_until = delay_until }
+  return function(q, job)
+    if job.delay > 0 then
+      local due_ms = job.timestamp + job.delay
+      delay_until(q, job.id, due_ms)
+      q.has_delayed = true
+      emit(q, 'delayed', 'jobId', job.id, 'delay', due_ms)
+    else
+      push_ready(q, job.id, job.priority, job.lifo)
+      emit(q, 'waiting', 'jobId', job.id)
+    end
+  end
 end
 
 if since_ms > 0 then
   note_added_before()
 end
-if has_families then
-  local code, refused = find_refusal()
+local families = has_families and meet_families()
+if families then
+  local code, refused = families.find_refusal()
   if code then
     return { code, refused }
   end
@@ -166,29 +182,7 @@ for number, count in pairs(counts) do
 end
 
 local deduplicate = has_rules and make_deduplicate()
-local places
-
-local function place(q, job)
-  if job.waits_for_children or job.is_held then
-    redis.call('ZADD', q.waiting_children, job.timestamp, job.id)
-    emit(q, 'waiting-children', 'jobId', job.id)
-    return
-  end
-  if job.delay > 0 or job.priority > 0 or job.lifo then
-    places = places or make_places()
-    if job.delay > 0 then
-      local due_ms = job.timestamp + job.delay
-      places.delay_until(q, job.id, due_ms)
-      q.has_delayed = true
-      emit(q, 'delayed', 'jobId', job.id, 'delay', due_ms)
-      return
-    end
-    places.push_ready(q, job.id, job.priority, job.lifo)
-  else
-    append_pending(q, job.id)
-  end
-  emit(q, 'waiting', 'jobId', job.id)
-end
+local place
 
 local answer, stand_ins = {}, {}
 for n = 1, #keys do
@@ -207,16 +201,27 @@ for n = 1, #keys do
     stand_ins[#stand_ins + 1] = stand_in
   elseif exists then
     if job.parents then
-      adopt(job)
+      families.adopt(job)
     end
     emit(q, 'duplicated', 'jobId', job.id)
     answer[n] = '0'
   else
     created[job.key] = true
     store_job(q, job)
-    place(q, job)
-    for _, parent_key in ipairs(job.parents or {}) do
-      redis.call('SADD', parent_key .. ':dependencies', job.key)
+    if job.waits_for_children or job.is_held then
+      redis.call('ZADD', q.waiting_children, job.timestamp, job.id)
+      emit(q, 'waiting-children', 'jobId', job.id)
+    elseif job.delay > 0 or job.priority > 0 or job.lifo then
+      place = place or make_place()
+      place(q, job)
+    else
+      append_pending(q, job.id)
+      emit(q, 'waiting', 'jobId', job.id)
+    end
+    if job.parents then
+      for _, parent_key in ipairs(job.parents) do
+        redis.call('SADD', parent_key .. ':dependencies', job.key)
+      end
     end
     answer[n] = '1'
   end
@@ -229,8 +234,8 @@ for number in pairs(counts) do
     mark_delay(q)
   end
 end
-if has_families then
-  release_parents()
+if families then
+  families.release_parents()
 end
 if #stand_ins > 0 then
   table.insert(stand_ins, 1, table.concat(answer))
