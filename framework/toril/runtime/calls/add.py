@@ -50,6 +50,8 @@ def add_jobs(
     An id that exists already adds nothing and changes nothing. Raises AddError for a job that
     cannot be stored; the reply raises it for a parent that is missing or not the job's own.
     """
+    if len(jobs) == 1 and not again_since_ms and _is_plain(jobs[0]):
+        return _add_plain(prefix, jobs)
     queues: dict[str, int] = {}
     numbers: dict[tuple[Any, ...], int] = {}
     shapes: list[dict[str, Any]] = []
@@ -68,6 +70,34 @@ def add_jobs(
         "add",
         tuple(QueueKeys(prefix, queue).base for queue in queues),
         (now_ms, pack(shapes), pack(packed), again_since_ms),
+        _reply_parser(jobs),
+    )
+
+
+def _is_plain(job: NewJob) -> bool:
+    """Tells whether a job has nothing but what most have, so that the short script will do."""
+    return not (
+        job.delay_ms
+        or job.priority
+        or job.lifo
+        or job.own
+        or job.schedule
+        or job.parent
+        or job.waits_for_children
+        or job.is_held
+        or "deduplication" in job.opts
+    )
+
+
+def _add_plain(prefix: str, jobs: Sequence[NewJob]) -> Call[list[Added]]:
+    (job,) = jobs
+    if not job.is_id_new:
+        validate_job_id(job.id)
+    _check_job(job)
+    return Call(
+        "add_plain",
+        (QueueKeys(prefix, job.queue).base,),
+        (job.id, job.name, job.data, _encode_opts(job, {}), job.timestamp_ms),
         _reply_parser(jobs),
     )
 

@@ -84,6 +84,31 @@ def test_a_jobs_fields_are_all_told_apart_by() -> None:
     assert len(NewJob.__struct_fields__) == 2 + 14
 
 
+@pytest.mark.parametrize(
+    ("jobs", "script"),
+    [
+        ([job()], "add_plain"),
+        ([job(), job(id="b")], "add"),
+        ([job(delay_ms=1)], "add"),
+        ([job(priority=1)], "add"),
+        ([job(lifo=True)], "add"),
+        ([job(own={"t:s": "step"})], "add"),
+        ([job(schedule="hourly")], "add"),
+        ([job(parent=ParentLink(id="p", queue="orders"))], "add"),
+        ([job(waits_for_children=True)], "add"),
+        ([job(is_held=True)], "add"),
+        ([job(opts={"deduplication": {"id": "d"}})], "add"),
+    ],
+    ids=str,
+)
+def test_one_job_that_has_nothing_special_is_added_by_the_short_script(jobs, script) -> None:
+    assert add_jobs("bull", jobs, now_ms=NOW).script == script
+
+
+def test_after_a_lost_reply_the_script_asks_what_became_of_the_job() -> None:
+    assert add_jobs("bull", [job()], now_ms=NOW, again_since_ms=NOW).script == "add"
+
+
 def test_options_hold_what_bullmqs_tools_read_there() -> None:
     (one,) = sent(job(opts={"attempts": 5}, delay_ms=10, priority=2, lifo=True))
 
