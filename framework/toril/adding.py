@@ -7,10 +7,12 @@ the layout hold its id. What is refused is refused here, before anything is sent
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from toril.clock import Clock
 from toril.config.data_schema import DataSchema
@@ -29,11 +31,12 @@ from toril.runtime.codec import (
     decode_json,
     encode_json,
     generate_job_id,
+    generate_job_ids,
     validate_job_id,
     validate_run_id,
 )
 from toril.runtime.flows import build_run
-from toril.runtime.job import NewJob
+from toril.runtime.job import NO_FIELDS, NewJob
 from toril.runtime.job_options import build_opts
 from toril.runtime.limit_keys import LimitKeys
 from toril.runtime.own_fields import LIMIT_KEYS
@@ -94,8 +97,7 @@ class Deduplication:
         return rule
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AddOptions:
+class AddOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How a job is added, beside its type and data."""
 
     id: str | None = None
@@ -136,27 +138,50 @@ class JobBuilder:
         self, job_type: str, data: Any, options: AddOptions = PLAIN, *, now_ms: int
     ) -> NewJob:
         """Checks and makes one job; raises UnknownName or AddError."""
+        ids = (generate_job_id(now_ms) if options.id is None else options.id,)
+        return self._build(job_type, (data,), ids, options, now_ms=now_ms)[0]
+
+    def build_many(self, job_type: str, rows: Iterable[Any], *, now_ms: int) -> list[NewJob]:
+        """Checks and makes a job for each row of data; raises UnknownName or AddError."""
+        rows = list(rows)
+        ids = generate_job_ids(now_ms, len(rows))
+        return self._build(job_type, rows, ids, PLAIN, now_ms=now_ms)
+
+    def _build(
+        self,
+        job_type: str,
+        rows: Iterable[Any],
+        ids: Iterable[str],
+        options: AddOptions,
+        *,
+        now_ms: int,
+    ) -> list[NewJob]:
         mould = self._mould(job_type)
         delay_ms = read_delay_ms(options, now_ms=now_ms, timezone=self._pipeline.timezone)
         priority = read_priority(options, mould.priority)
         if options.lifo:
             _check_lifo(job_type, delay_ms=delay_ms, priority=priority)
-        encoded = _encode(mould, data, options.id)
-        return NewJob(
-            queue=mould.queue,
-            id=generate_job_id(now_ms) if options.id is None else options.id,
-            name=job_type,
-            data=encoded,
-            opts=_complete_opts(mould, options, encoded),
-            timestamp_ms=now_ms,
-            delay_ms=delay_ms,
-            priority=priority,
-            lifo=options.lifo or (mould.is_lifo and not delay_ms and not priority),
-            is_id_new=options.id is None,
-            own={LIMIT_KEYS: mould.limit_keys.compute(decode_json(encoded))}
-            if mould.limit_keys
-            else {},
-        )
+        lifo = options.lifo or (mould.is_lifo and not delay_ms and not priority)
+        is_id_new = options.id is None
+        jobs = []
+        for data, job_id in zip(rows, ids, strict=True):
+            encoded = _encode(mould, data, options.id)
+            jobs.append(
+                NewJob(
+                    queue=mould.queue,
+                    id=job_id,
+                    name=job_type,
+                    data=encoded,
+                    opts=_complete_opts(mould, options, encoded),
+                    timestamp_ms=now_ms,
+                    delay_ms=delay_ms,
+                    priority=priority,
+                    lifo=lifo,
+                    is_id_new=is_id_new,
+                    own=_bind(mould, encoded),
+                )
+            )
+        return jobs
 
     def build_run(
         self, flow: str, inputs: Any, *, run_id: str | None = None, now_ms: int
@@ -181,7 +206,7 @@ class JobBuilder:
             check_data=self.check_data,
         )
         if run_id is None:
-            jobs = [replace(job, is_id_new=True) for job in jobs]
+            jobs = [msgspec.structs.replace(job, is_id_new=True) for job in jobs]
         return run, jobs
 
     def check_data(self, job_type: str, data: Any) -> None:
@@ -228,6 +253,13 @@ def _complete_opts(mould: _Mould, options: AddOptions, data: bytes) -> Mapping[s
     else:
         rule = None if mould.unique is None else mould.unique.deduplicate(decode_json(data))
     return mould.opts if rule is None else {**mould.opts, "deduplication": rule}
+
+
+def _bind(mould: _Mould, data: bytes) -> Mapping[str, str]:
+    """Gives the field that names the keys of the queue's limits that bind a job."""
+    if not mould.limit_keys:
+        return NO_FIELDS
+    return {LIMIT_KEYS: mould.limit_keys.compute(decode_json(data))}
 
 
 def _encode(mould: _Mould, data: Any, job_id: str | None) -> bytes:

@@ -71,6 +71,8 @@ class Client:
         self._sender = sender
         self._observers = observers
         self._builder = JobBuilder(pipeline)
+        #: Of the queues that were asked for: each job's handle needs them.
+        self._keys: dict[str, QueueKeys] = {}
         self._outgoing = Outgoing(self._store)
         self._waits: FinishWaits | None = None
         self._setup: Setup | None = None
@@ -170,7 +172,7 @@ class Client:
         that of the job which stands for it, with `created` False.
         """
         now_ms = self.clock.now_ms()
-        jobs = [self._builder.build(job_type, row, now_ms=now_ms) for row in rows]
+        jobs = self._builder.build_many(job_type, rows, now_ms=now_ms)
         handles = []
         for chunk in cut_into_chunks(jobs):
             added = await self._store(chunk)
@@ -329,7 +331,10 @@ class Client:
 
     def keys(self, queue: str) -> QueueKeys:
         """Gives the keys of a queue, as calls take them."""
-        return QueueKeys(self.pipeline.redis.prefix, queue)
+        keys = self._keys.get(queue)
+        if keys is None:
+            keys = self._keys[queue] = QueueKeys(self.pipeline.redis.prefix, queue)
+        return keys
 
     async def send(self, call: Call[T]) -> T:
         """Sends a call and gives its reply."""

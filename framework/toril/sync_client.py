@@ -74,6 +74,8 @@ class SyncClient:
         self.sender = sender
         self._observers = observers
         self._builder = JobBuilder(pipeline)
+        #: Of the queues that were asked for: each job's handle needs them.
+        self._keys: dict[str, QueueKeys] = {}
         self._server: Server | None = None
 
     @classmethod
@@ -145,7 +147,7 @@ class SyncClient:
     def add_many(self, job_type: str, rows: Iterable[Any]) -> list[SyncJobHandle]:
         """Adds a job for each row of data, a thousand in a round trip; see `Client.add_many`."""
         now_ms = self.clock.now_ms()
-        jobs = [self._builder.build(job_type, row, now_ms=now_ms) for row in rows]
+        jobs = self._builder.build_many(job_type, rows, now_ms=now_ms)
         handles = []
         for chunk in cut_into_chunks(jobs):
             added = self._store(chunk)
@@ -286,7 +288,10 @@ class SyncClient:
 
     def keys(self, queue: str) -> QueueKeys:
         """Gives the keys of a queue, as calls take them."""
-        return QueueKeys(self.pipeline.redis.prefix, queue)
+        keys = self._keys.get(queue)
+        if keys is None:
+            keys = self._keys[queue] = QueueKeys(self.pipeline.redis.prefix, queue)
+        return keys
 
     def send(self, call: Call[T]) -> T:
         """Sends a call and gives its reply."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
+
+from msgspec import structs
 
 from toril.adding import AddOptions, Instant, JobBuilder, list_created
 from toril.declarations.child_failure import ChildFailure, parse_child_failure
@@ -128,7 +130,7 @@ def _build_one(builder: JobBuilder, tree: Tree, parent: JobRef | None, now_ms: i
         id=tree.id, delay=tree.delay, at=tree.at, priority=tree.priority, lifo=tree.lifo
     )
     job = builder.build(tree.job_type, tree.data, options, now_ms=now_ms)
-    return replace(
+    return structs.replace(
         job, parent=_link(parent, tree.on_failure), waits_for_children=bool(tree.children)
     )
 

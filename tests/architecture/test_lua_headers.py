@@ -18,7 +18,7 @@ GLOBALS = {
     "match", "max", "min", "pack", "pairs", "pcall", "remove", "sub", "tonumber", "tostring",
     "type", "unpack", "and", "or", "not", "return", "abs", "ceil", "sort", "gsub", "visit",
     "elseif", "while", "until", "encode", "error_reply", "status_reply", "rep", "gmatch", "select",
-    "may_go",
+    "may_go", "setmetatable",
 }  # fmt: skip
 
 

@@ -25,9 +25,13 @@ from toril.runtime.scripts import load_script
 from toril.runtime.sync_sender import SyncSender
 from toril.sync_client import SyncClient
 
-ADD = load_script("add").sha.encode()
+ADDS = ("add", "add_plain")
 ENTER = load_script("enter_tick").sha.encode()
 SETTLE = load_script("settle_and_claim").sha.encode()
+
+
+def is_add(request: bytes) -> bool:
+    return any(load_script(script).sha.encode() in request for script in ADDS)
 
 
 @pytest.fixture
@@ -62,7 +66,8 @@ async def rig(rig: Any, proxy: Proxy) -> AsyncIterator[Any]:
     flow = Flow(name="report", steps={step.name: step for step in steps})
     object.__setattr__(rig.pipeline, "flows", {"report": flow})
     # A script that the server knows is sent by its name, which the proxy looks for.
-    await rig.redis.script_load(load_script("add").source)
+    for script in ADDS:
+        await rig.redis.script_load(load_script(script).source)
     yield rig
     # While the proxy still lets its workers say good-bye.
     await rig.close()
@@ -106,7 +111,7 @@ async def count_jobs(rig: Any) -> int:
 async def test_an_add_whose_reply_is_lost_is_one_job(
     rig: Any, proxy: Proxy, ask: Ask, given: dict[str, Any]
 ) -> None:
-    proxy.lose_reply(ADD)
+    proxy.lose_reply(is_add)
 
     handle = await ask("add", "sync", {"n": 1}, **given)
 
@@ -121,7 +126,7 @@ async def test_an_id_that_was_there_before_is_not_created_by_a_lost_add(
     rig: Any, proxy: Proxy, ask: Ask
 ) -> None:
     await ask("add", "sync", {"n": 1}, id="mine")
-    proxy.lose_reply(ADD)
+    proxy.lose_reply(is_add)
 
     handle = await ask("add", "sync", {"n": 2}, id="mine")
 
@@ -134,7 +139,7 @@ async def test_an_id_that_was_there_before_is_not_created_by_a_lost_add(
 async def test_a_unique_job_whose_reply_is_lost_is_created_and_keeps_no_copy_of_itself(
     rig: Any, proxy: Proxy, ask: Ask, name: str, delay: str | None
 ) -> None:
-    proxy.lose_reply(ADD)
+    proxy.lose_reply(is_add)
 
     handle = await ask("add", name, {"n": 1}, delay=delay)
 
@@ -148,7 +153,7 @@ async def test_a_unique_job_that_is_kept_out_stays_so_though_the_reply_is_lost(
     rig: Any, proxy: Proxy, ask: Ask
 ) -> None:
     first = await ask("add", "drop", {"n": 1})
-    proxy.lose_reply(ADD)
+    proxy.lose_reply(is_add)
 
     handle = await ask("add", "drop", {"n": 1})
 
@@ -158,7 +163,7 @@ async def test_a_unique_job_that_is_kept_out_stays_so_though_the_reply_is_lost(
 async def test_a_bulk_whose_reply_is_lost_is_each_job_once(
     rig: Any, proxy: Proxy, ask: Ask
 ) -> None:
-    proxy.lose_reply(ADD)
+    proxy.lose_reply(is_add)
 
     handles = await ask("add_many", "sync", [{"n": n} for n in range(300)])
 
@@ -173,7 +178,7 @@ async def test_a_bulk_whose_reply_is_lost_is_each_job_once(
 async def test_a_flow_whose_reply_is_lost_is_one_tree(
     rig: Any, proxy: Proxy, ask: Ask, given: dict[str, Any]
 ) -> None:
-    proxy.lose_reply(ADD)
+    proxy.lose_reply(is_add)
 
     run = await ask("start_flow", "report", {}, **given)
     rig.start()
@@ -207,7 +212,7 @@ async def test_a_schedules_run_whose_reply_is_lost_is_started_once_and_told(
     schedule = Schedule(name="nightly", every_ms=60_000, flow="report")
     object.__setattr__(rig.pipeline, "schedules", {"nightly": schedule})
     await apply_schedules(rig.sender, rig.pipeline, rig.clock)
-    proxy.lose_reply(ADD)
+    proxy.lose_reply(is_add)
     start_behind(rig, proxy)
 
     await wait_until(lambda: rig.said("flow_started"))
@@ -224,7 +229,7 @@ async def test_a_job_that_ran_and_was_removed_before_its_add_is_made_again_runs_
     rig: Any, proxy: Proxy, ask: Ask, wait_until: Any
 ) -> None:
     rig.start()
-    proxy.lose_reply(ADD)
+    proxy.lose_reply(is_add)
 
     handle = await ask("add", "gone", {})
     await wait_until(lambda: rig.runs)
@@ -250,7 +255,7 @@ async def test_threads_that_add_at_once_lose_replies_and_double_nothing(
     async def lose() -> None:
         # Fewer than what makes one add give up, should it lose them all.
         for lost in range(3):
-            proxy.lose_reply(ADD)
+            proxy.lose_reply(is_add)
             await wait_until(lambda: proxy.lost > lost)  # noqa: B023
 
     losing = asyncio.create_task(lose())
@@ -334,7 +339,7 @@ async def test_replies_lost_again_and_again_leave_each_job_one_outcome_and_no_st
 
 
 async def test_a_tree_whose_reply_is_lost_is_one_tree(rig: Any, proxy: Proxy, ask: Ask) -> None:
-    proxy.lose_reply(ADD)
+    proxy.lose_reply(is_add)
 
     tree = await ask("add_tree", Tree("sync", children=[Tree("sync"), Tree("flaky")]))
     rig.start()

@@ -144,8 +144,8 @@ async def test_node_reads_torils_options(node, client):
 
     assert opts["attempts"] == 2
     assert opts["backoff"] == {"type": "exponential", "delay": 20}
-    assert opts["removeOnComplete"]["count"] == 1000
-    assert opts["removeOnFail"]["count"] == 10000
+    assert opts["removeOnComplete"] == 1000
+    assert opts["removeOnFail"] == 10000
 
 
 async def test_a_flow_of_both_runs_on_both(node, client, toril_run):

@@ -6,8 +6,8 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -39,6 +39,8 @@ LONG_NAMES: Mapping[str, str] = {short: long for long, short in SHORT_NAMES.item
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
+#: The digit of a UUID that tells its variant has two random bits.
+_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _INTEGER = re.compile(r"-?[0-9]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -48,6 +50,11 @@ def encode_json(value: Any, what: str = "data") -> bytes:
 
     Raises InvalidData, naming `what` and the place inside it, for what JSON cannot hold.
     """
+    if _is_plain(value, 0):
+        try:
+            return _encode(value)
+        except UnicodeEncodeError:
+            pass  # the closer look finds where
     _check_json(value, what, 0)
     try:
         return _encode(value)
@@ -55,6 +62,22 @@ def encode_json(value: Any, what: str = "data") -> bytes:
         # Subclasses of str, int or float (an Enum, a numpy number) are beyond msgspec.
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return text.encode()
+
+
+def _is_plain(value: Any, depth: int) -> bool:
+    """Tells quickly of most values that JSON holds them, but for the text in them."""
+    kind = type(value)
+    if kind is dict:
+        for key, item in value.items():
+            if type(key) is not str or (type(item) is not str and not _is_plain(item, depth + 1)):
+                return False
+        return depth < MAX_DEPTH
+    if kind is list:
+        return depth < MAX_DEPTH and all(_is_plain(item, depth + 1) for item in value)
+    if kind is int or kind is float:
+        # An infinite one is larger, and what is no number compares with none.
+        return bool(-MAX_INTEGER <= value <= MAX_INTEGER)
+    return kind is str or kind is bool or value is None
 
 
 def _check_json(value: Any, path: str, depth: int) -> None:
@@ -115,6 +138,15 @@ def decode_json(raw: bytes | str, what: str = "data") -> Any:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
+
+
+class JobOpts(dict[str, Any]):
+    """Options that many jobs have in common, by their public names; not to be changed."""
+
+    @cached_property
+    def json(self) -> bytes:
+        """As they are stored."""
+        return encode_opts(self)
 
 
 def encode_opts(opts: Mapping[str, Any]) -> bytes:
@@ -179,8 +211,13 @@ def to_integer(number: float) -> int:
     return int(max(min(number, MAX_INTEGER), -MAX_INTEGER))
 
 
-def encode_keep(rule: KeepRule) -> dict[str, int] | bool:
-    """Writes a keep rule as removeOnComplete/removeOnFail; ages there are whole seconds."""
+def encode_keep(rule: KeepRule) -> dict[str, int] | int | bool:
+    """Writes a keep rule as removeOnComplete/removeOnFail; ages there are whole seconds.
+
+    A count alone is a number: any text beyond 64 bytes in its hash doubles a job's memory.
+    """
+    if rule.age_ms is None and rule.count is not None:
+        return rule.count
     keep = {}
     if rule.count is not None:
         keep["count"] = rule.count
@@ -191,10 +228,17 @@ def encode_keep(rule: KeepRule) -> dict[str, int] | bool:
 
 def generate_job_id(now_ms: int) -> str:
     """Makes a new id, a UUID of version 7: ids made later sort later."""
-    random = int.from_bytes(os.urandom(10))
-    value = (now_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64
-    digits = f"{value | 0x2 << 62 | random & (1 << 62) - 1:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    return next(generate_job_ids(now_ms, 1))
+
+
+def generate_job_ids(now_ms: int, count: int) -> Iterator[str]:
+    """Makes many new ids at once, see `generate_job_id`."""
+    time = f"{now_ms & (1 << 48) - 1:012x}"
+    start = f"{time[:8]}-{time[8:]}-7"
+    digits = os.urandom(10 * count).hex()
+    for at in range(0, 20 * count, 20):
+        one = digits[at : at + 19]
+        yield f"{start}{one[1:4]}-{_VARIANTS[one[0]]}{one[4:7]}-{one[7:]}"
 
 
 def validate_job_id(job_id: str) -> str:

@@ -9,12 +9,12 @@ from typing import Any
 
 from toril.declarations.backoff import Backoff
 from toril.declarations.job_type import JobType
-from toril.runtime.codec import encode_keep
+from toril.runtime.codec import JobOpts, encode_keep
 
 
-def build_opts(job_type: JobType) -> dict[str, Any]:
+def build_opts(job_type: JobType) -> JobOpts:
     """Gives attempts, backoff, removeOnComplete and removeOnFail as the job type declares them."""
-    opts: dict[str, Any] = {"attempts": job_type.retry.attempts}
+    opts = JobOpts({"attempts": job_type.retry.attempts})
     if job_type.retry.backoff is not None:
         opts["backoff"] = build_backoff(job_type.retry.backoff)
     opts["removeOnComplete"] = encode_keep(job_type.keep.completed)

@@ -17,11 +17,8 @@ def pack_command(parts: Sequence[Arg]) -> bytes:
     """Gives a command as the server reads it."""
     packed = [b"*%d\r\n" % len(parts)]
     for part in parts:
-        if isinstance(part, bytes):
-            value = part
-        else:
-            value = part.encode() if isinstance(part, str) else repr(part).encode()
-        packed += (b"$%d\r\n" % len(value), value, b"\r\n")
+        value = part if type(part) is bytes else str(part).encode()
+        packed.append(b"$%d\r\n%b\r\n" % (len(value), value))
     return b"".join(packed)
 
 

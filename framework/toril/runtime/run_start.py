@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec import structs
 
 from toril.clock import Clock
 from toril.runtime.calls.add import Added, add_jobs
@@ -28,8 +29,8 @@ def start_in_batches(prefix: str, jobs: Sequence[NewJob], clock: Clock) -> Steps
     Each call may be sent twice. Gives whether this start started the run, rather than one before.
     """
     first = QueueKeys(prefix, jobs[0].queue), jobs[0].id
-    held = [replace(job, is_held=True) for job in jobs]
-    held[0] = replace(held[0], own={**held[0].own, HELD: NOT_STARTED})
+    held = [structs.replace(job, is_held=True) for job in jobs]
+    held[0] = structs.replace(held[0], own={**held[0].own, HELD: NOT_STARTED})
     for number, chunk in enumerate(cut_into_chunks(held)):
         added: list[Added] = yield add_jobs(prefix, chunk, now_ms=clock.now_ms())
         if number == 0 and not added[0].created:

@@ -176,7 +176,7 @@ def build_schedule(pipeline: Pipeline, schedule: Schedule) -> NewSchedule:
     """
     if schedule.job is not None and schedule.foreach is None:
         job_type = pipeline.jobs[schedule.job]
-        opts, priority = build_opts(job_type), job_type.priority
+        opts, priority = dict(build_opts(job_type)), job_type.priority
     else:
         opts, priority = dict(TRIGGER_OPTS), 0
     if isinstance(schedule.priority, int) and schedule.foreach is None:

@@ -10,8 +10,8 @@ from toril.runtime.job_options import build_opts
 def test_a_plain_job_type_stores_its_attempts_and_how_long_its_jobs_stay() -> None:
     assert build_opts(JobType(name="greet", queue="greetings")) == {
         "attempts": 1,
-        "removeOnComplete": {"count": 1_000},
-        "removeOnFail": {"count": 10_000},
+        "removeOnComplete": 1_000,
+        "removeOnFail": 10_000,
     }
 
 
@@ -26,7 +26,7 @@ def test_all_that_is_declared_is_stored_in_bullmqs_words() -> None:
     assert opts == {
         "attempts": 5,
         "backoff": {"type": "exponential", "delay": 2_000, "jitter": 0.5, "max": 300_000},
-        "removeOnComplete": {"count": 0},
+        "removeOnComplete": 0,
         "removeOnFail": {"count": 5, "age": 91},
     }
 

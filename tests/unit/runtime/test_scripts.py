@@ -9,7 +9,12 @@ import pytest
 
 from toril.runtime import scripts
 from toril.runtime.call import Call
-from toril.runtime.scripts import build_command, build_loading_command, list_scripts, load_script
+from toril.runtime.scripts import (
+    build_command,
+    build_loading_command,
+    list_scripts,
+    load_script,
+)
 
 
 @pytest.fixture

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from toril.declarations.backoff import MAX_DELAY_MS
 from toril.declarations.child_failure import ChildFailure
 from toril.errors import AddError
 from toril.runtime.call import Call
 from toril.runtime.calls.deduplication import pack_deduplication
-from toril.runtime.codec import LONG_NAMES, encode_json, encode_opts, validate_job_id
+from toril.runtime.codec import LONG_NAMES, JobOpts, encode_json, encode_opts, validate_job_id
 from toril.runtime.job import NewJob, ParentLink
 from toril.runtime.keys import QueueKeys
 from toril.runtime.own_fields import FURTHER_PARENTS, JOB_FIELDS
@@ -29,8 +30,7 @@ _FLAGS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
+class Added(msgspec.Struct, frozen=True):
     """A job that is stored now, `created` by this call or there before.
 
     For a job that deduplication kept out it is the one that stands for it.
@@ -50,67 +50,118 @@ def add_jobs(
     An id that exists already adds nothing and changes nothing. Raises AddError for a job that
     cannot be stored; the reply raises it for a parent that is missing or not the job's own.
     """
+    if len(jobs) == 1 and not again_since_ms and _is_plain(jobs[0]):
+        return _add_plain(prefix, jobs)
     queues: dict[str, int] = {}
-    keys: dict[str, QueueKeys] = {}
-    packed = []
+    numbers: dict[tuple[Any, ...], int] = {}
+    shapes: list[dict[str, Any]] = []
+    packed: list[Any] = []
     for job in jobs:
-        if job.queue not in queues:
-            keys[job.queue] = QueueKeys(prefix, job.queue)
-            queues[job.queue] = len(queues) + 1
-        packed.append(_pack_job(prefix, job, queues[job.queue]))
+        if not job.is_id_new:
+            validate_job_id(job.id)
+        alike = _tell_alike(job)
+        number = numbers.get(alike)
+        if number is None:
+            queue = queues.setdefault(job.queue, len(queues) + 1)
+            shapes.append(_make_shape(prefix, job, queue))
+            number = numbers[alike] = len(shapes)
+        packed += (number, job.id, job.data)
     return Call(
         "add",
-        tuple(keys[queue].base for queue in queues),
-        (now_ms, pack(packed), again_since_ms),
+        tuple(QueueKeys(prefix, queue).base for queue in queues),
+        (now_ms, pack(shapes), pack(packed), again_since_ms),
         _reply_parser(jobs),
     )
 
 
-def _pack_job(prefix: str, job: NewJob, queue: int) -> tuple[Any, ...]:
+def _is_plain(job: NewJob) -> bool:
+    """Tells whether a job has nothing but what most have, so that the short script will do."""
+    return not (
+        job.delay_ms
+        or job.priority
+        or job.lifo
+        or job.own
+        or job.schedule
+        or job.parent
+        or job.waits_for_children
+        or job.is_held
+        or "deduplication" in job.opts
+    )
+
+
+def _add_plain(prefix: str, jobs: Sequence[NewJob]) -> Call[list[Added]]:
+    (job,) = jobs
+    if not job.is_id_new:
+        validate_job_id(job.id)
     _check_job(job)
-    parent_key: str | bool = False
-    parent: bytes | bool = False
-    opts = _complete_opts(job)
-    more = [part for item in job.own.items() for part in item]
-    if job.schedule is not None:
-        more += ["rjk", job.schedule]
-    dedup = pack_deduplication(job)
-    if dedup:
-        more += ["deid", opts["deduplication"]["id"]]
-    further = [_link(prefix, parent) for parent in job.further_parents]
-    if further:
-        links = [[key, link.decode()] for key, link in further]
-        more += [FURTHER_PARENTS, encode_json(links, "further parents").decode()]
-    if job.parent is not None:
-        parent_queue = QueueKeys(prefix, job.parent.queue)
-        parent_key, parent = _link(prefix, job.parent)
-        opts["parent"] = {"id": job.parent.id, "queue": parent_queue.qualified_name}
-        flag = _FLAGS.get(job.parent.on_failure)
-        if flag is not None:
-            opts[LONG_NAMES[flag]] = True
+    return Call(
+        "add_plain",
+        (QueueKeys(prefix, job.queue).base,),
+        (job.id, job.name, job.data, _encode_opts(job, {}), job.timestamp_ms),
+        _reply_parser(jobs),
+    )
+
+
+def _tell_alike(job: NewJob) -> tuple[Any, ...]:
+    """Gives what tells jobs apart that differ by more than id and data."""
     return (
-        queue,
-        job.id,
+        job.queue,
         job.name,
-        job.data,
-        encode_opts(opts),
+        id(job.opts),
         job.timestamp_ms,
         job.delay_ms,
         job.priority,
         job.lifo,
+        job.parent,
+        job.further_parents,
         job.waits_for_children,
-        parent_key,
-        parent,
-        more,
-        job.is_id_new,
-        dedup,
-        [key for key, _ in further],
         job.is_held,
+        id(job.own),
+        job.schedule,
+        job.is_id_new or job.id,
     )
 
 
+def _make_shape(prefix: str, job: NewJob, queue: int) -> dict[str, Any]:
+    """Gives what jobs that are alike have in common, as the script takes it."""
+    _check_job(job)
+    shape: dict[str, Any] = {
+        "queue": queue,
+        "name": job.name,
+        "timestamp": job.timestamp_ms,
+        "delay": job.delay_ms,
+        "priority": job.priority,
+    }
+    for flag in ("lifo", "waits_for_children", "is_held", "is_id_new"):
+        if getattr(job, flag):
+            shape[flag] = True
+    opts: dict[str, Any] = {}
+    more = [part for item in job.own.items() for part in item]
+    if job.schedule is not None:
+        more += ["rjk", job.schedule]
+    dedup = pack_deduplication(job)
+    if dedup is not None:
+        shape["dedup"] = dedup
+        more += ["deid", dedup["id"]]
+    if job.further_parents:
+        links = [_link(prefix, parent) for parent in job.further_parents]
+        shape["further"] = [key for key, _ in links]
+        stored = [[key, link.decode()] for key, link in links]
+        more += [FURTHER_PARENTS, encode_json(stored, "further parents").decode()]
+    if job.parent is not None:
+        parent_queue = QueueKeys(prefix, job.parent.queue)
+        shape["parent_key"], shape["parent"] = _link(prefix, job.parent)
+        opts["parent"] = {"id": job.parent.id, "queue": parent_queue.qualified_name}
+        policy = _FLAGS.get(job.parent.on_failure)
+        if policy is not None:
+            opts[LONG_NAMES[policy]] = True
+    if more:
+        shape["more"] = more
+    shape["opts"] = _encode_opts(job, opts)
+    return shape
+
+
 def _check_job(job: NewJob) -> None:
-    validate_job_id(job.id)
     where = f"job {job.id!r}"
     if not 0 <= job.priority <= MAX_PRIORITY:
         raise AddError(f"{where}: expected a priority of 0 to {MAX_PRIORITY}, got {job.priority}")
@@ -131,16 +182,19 @@ def _check_job(job: NewJob) -> None:
         )
 
 
-def _complete_opts(job: NewJob) -> dict[str, Any]:
-    """What Node stores in `opts` beside what the caller chose; BullMQ's tools read it there."""
-    opts: dict[str, Any] = {"attempts": 0, **job.opts, "jobId": job.id}
+def _encode_opts(job: NewJob, more: dict[str, Any]) -> bytes:
+    """Adds what Node stores beside what the caller chose; BullMQ's tools read it there."""
+    opts: dict[str, Any] = {} if job.is_id_new else {"jobId": job.id}
     if job.delay_ms:
         opts["delay"] = job.delay_ms
     if job.priority:
         opts["priority"] = job.priority
     if job.lifo:
         opts["lifo"] = True
-    return opts
+    opts.update(more)
+    if not opts and isinstance(job.opts, JobOpts):
+        return job.opts.json
+    return encode_opts({"attempts": 0, **job.opts, **opts})
 
 
 def _link(prefix: str, parent: ParentLink) -> tuple[str, bytes]:
@@ -158,26 +212,24 @@ def _encode_parent(parent: ParentLink, queue: QueueKeys) -> bytes:
 
 
 def _reply_parser(jobs: Sequence[NewJob]) -> Callable[[Any], list[Added]]:
-    ids = [job.id for job in jobs]
-
     def parse(reply: Any) -> list[Added]:
         if isinstance(reply, list):
             flags, *others = reply
             if isinstance(flags, int):
                 raise _refusal(jobs[int(others[0]) - 1], flags)
-            return _read_stand_ins(ids, flags, others)
-        return [Added(job_id, flag == 0x31) for job_id, flag in zip(ids, reply, strict=True)]
+            return _read_stand_ins(jobs, flags, others)
+        return [Added(job.id, flag == 0x31) for job, flag in zip(jobs, reply, strict=True)]
 
     return parse
 
 
-def _read_stand_ins(ids: Sequence[str], flags: bytes, others: Sequence[bytes]) -> list[Added]:
+def _read_stand_ins(jobs: Sequence[NewJob], flags: bytes, others: Sequence[bytes]) -> list[Added]:
     stand_ins = iter(others)
     return [
         Added(next(stand_ins).decode("utf-8", "replace"), False)
         if flag == 0x32
-        else Added(job_id, flag == 0x31)
-        for job_id, flag in zip(ids, flags, strict=True)
+        else Added(job.id, flag == 0x31)
+        for job, flag in zip(jobs, flags, strict=True)
     ]
 
 

@@ -16,18 +16,25 @@ from toril.runtime.codec import MAX_ID_BYTES
 from toril.runtime.job import NewJob
 from toril.runtime.keys import QueueKeys
 
-_FLAGS = ("extend", "replace", "keepLastIfActive", "reschedule")
+#: BullMQ's flags, and what the script calls them.
+_FLAGS = {
+    "extend": "extend",
+    "replace": "replace",
+    "keepLastIfActive": "keep_last",
+    "reschedule": "reschedule",
+}
 
 
-def pack_deduplication(job: NewJob) -> tuple[Any, ...] | bool:
-    """Gives what the add script takes, False for a job that asks for none; raises AddError."""
+def pack_deduplication(job: NewJob) -> dict[str, Any] | None:
+    """Gives what the add script takes, None for a job that asks for none; raises AddError."""
     rule = job.opts.get("deduplication")
     if rule is None:
-        return False
+        return None
     check_deduplication(rule, where=f"job {job.id!r}: ")
     if job.parent is not None or job.waits_for_children:
         raise AddError(f"job {job.id!r} belongs to a flow, where BullMQ allows no deduplication")
-    return (rule["id"], rule.get("ttl") or 0, *(bool(rule.get(flag)) for flag in _FLAGS))
+    flags = {name: True for flag, name in _FLAGS.items() if rule.get(flag)}
+    return {"id": rule["id"], "ttl": rule.get("ttl") or 0, **flags}
 
 
 def check_deduplication(rule: Mapping[str, Any], *, where: str = "") -> None:

@@ -17,12 +17,12 @@ def job(rule: object, **more) -> NewJob:
 @pytest.mark.parametrize(
     ("rule", "packed"),
     [
-        (None, False),
-        ({"id": "d"}, ("d", 0, False, False, False, False)),
-        ({"id": "d", "ttl": 5, "extend": True}, ("d", 5, True, False, False, False)),
-        ({"id": "d", "replace": True}, ("d", 0, False, True, False, False)),
-        ({"id": "d", "keepLastIfActive": True}, ("d", 0, False, False, True, False)),
-        ({"id": "d", "reschedule": True}, ("d", 0, False, False, False, True)),
+        (None, None),
+        ({"id": "d"}, {"id": "d", "ttl": 0}),
+        ({"id": "d", "ttl": 5, "extend": True}, {"id": "d", "ttl": 5, "extend": True}),
+        ({"id": "d", "replace": True}, {"id": "d", "ttl": 0, "replace": True}),
+        ({"id": "d", "keepLastIfActive": True}, {"id": "d", "ttl": 0, "keep_last": True}),
+        ({"id": "d", "reschedule": True}, {"id": "d", "ttl": 0, "reschedule": True}),
     ],
     ids=str,
 )
