@@ -1,0 +1,89 @@
+"""One run of the benchmarks: the server, the contenders, and rounds in which they take turns."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from benchmarks.harness.contenders import Contender, ContenderFailed, Place
+from benchmarks.harness.server import Server, run_server
+
+#: What one round of one row gave, by the names of metrics.
+Values = Mapping[str, float]
+Trial = Callable[[], Values]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Metric:
+    """One column of a measurement's table."""
+
+    name: str
+    title: str
+    unit: str
+    #: Whether more of it is better.
+    more_is_better: bool = False
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """What a measurement works with."""
+
+    server: Server
+    contenders: Sequence[Contender]
+    rounds: int
+    #: What went wrong; the run goes on.
+    failures: list[str] = field(default_factory=list)
+
+    def find(self, *features: str) -> list[Contender]:
+        """Gives the contenders that have all of the features."""
+        return [one for one in self.contenders if all(one.can(each) for each in features)]
+
+    def take_turns(self, trials: Mapping[str, Trial]) -> Iterator[tuple[str, Values]]:
+        """Has every row tried once a round, so that a noisy minute hits all of them alike."""
+        for _ in range(self.rounds):
+            for row, trial in trials.items():
+                self.empty()
+                try:
+                    yield row, trial()
+                except ContenderFailed as error:
+                    self.failures.append(f"{row}: {error}")
+
+    def empty(self) -> None:
+        """Removes all that former trials left in Redis."""
+        self.server.empty()
+        for contender in self.contenders:
+            contender.forget()
+
+
+class Measurement(Protocol):
+    """Something that is measured: a table with a row for each contender, or each way."""
+
+    name: str
+    #: A sentence: what is done, and what is timed.
+    title: str
+    metrics: Sequence[Metric]
+
+    def run(self, bench: Bench) -> Iterator[tuple[str, Values]]:
+        """Gives the values of every row, round after round."""
+
+
+@contextlib.contextmanager
+def open_bench(names: Sequence[str], rounds: int) -> Iterator[Bench]:
+    """Starts the server; ends it and every contender, whatever happens."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="toril-bench-")))
+        server = stack.enter_context(run_server(folder))
+        contenders = []
+        for name in names:
+            marks = folder / name
+            marks.mkdir()
+            place = Place(url=server.url, marks=marks, log=folder / f"{name}.log")
+            place.log.touch()
+            contender = Contender(name, place)
+            stack.callback(contender.close)
+            contenders.append(contender)
+        yield Bench(server=server, contenders=contenders, rounds=rounds)

@@ -1,0 +1,31 @@
+// A worker process of BullMQ for Node: `node worker.mjs [QUEUES]`, one Worker a queue.
+import { setTimeout as wait } from 'node:timers/promises';
+import { Worker } from 'bullmq';
+import { mark, markPickup } from './marks.mjs';
+
+const { hostname: host, port } = new URL(process.env.BENCH_URL);
+const connection = { host, port: Number(port), maxRetriesPerRequest: null };
+
+async function runJob(job) {
+  switch (job.name) {
+    case 'sleep':
+      await wait(10);
+      return mark();
+    case 'pickup':
+      return markPickup(job.data.added_ns);
+    case 'retry':
+      if (job.attemptsMade === 0) throw new Error('the first attempt fails');
+      return mark();
+    case 'child':
+      return undefined;
+    default:
+      return mark();
+  }
+}
+
+const concurrency = Number(process.env.BENCH_CONCURRENCY);
+const queues = Number(process.argv[2] ?? 1);
+for (let n = 0; n < queues; n += 1) {
+  const worker = new Worker(n ? `bench-${n}` : 'bench', runJob, { connection, concurrency });
+  worker.on('error', (error) => process.stderr.write(`${error.stack}\n`));
+}
