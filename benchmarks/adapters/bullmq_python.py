@@ -1,7 +1,6 @@
 """BullMQ for Python: asyncio, the scripts of BullMQ for Node.
 
-The job options are those of `node/bullmq.mjs`. Run as a program it is the worker, since the package
-brings no command.
+The job options are those of `node/bullmq.mjs`. The package brings no command for workers.
 """
 
 from __future__ import annotations
@@ -60,17 +59,18 @@ class BullmqPython(Adapter):
         await self._flows.add({"name": "parent", **shared, "children": [child] * children})
 
     def build_workers(self, job: str, concurrency: int, processes: int) -> list[list[str]]:
-        return [[sys.executable, "-m", __name__]] * processes
+        return [[sys.executable, "-c", f"from {__name__} import work; work()"]] * processes
 
 
-async def work() -> None:
+def work() -> None:
     """Runs a worker until the process is killed."""
-    concurrency = int(os.environ["BENCH_CONCURRENCY"])
-    Worker("bench", run_job, {"connection": URL, "concurrency": concurrency})
-    await asyncio.Event().wait()
+
+    async def keep() -> None:
+        concurrency = int(os.environ["BENCH_CONCURRENCY"])
+        Worker("bench", run_job, {"connection": URL, "concurrency": concurrency})
+        await asyncio.Event().wait()
+
+    asyncio.run(keep())
 
 
 ADAPTER = BullmqPython()
-
-if __name__ == "__main__":
-    asyncio.run(work())
