@@ -30,7 +30,11 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description="Measures Toril and its peers.")
-    parser.add_argument("--only", type=parse_measurements, default=MEASUREMENTS)
+    parser.add_argument(
+        "--only",
+        type=parse_measurements,
+        default=[one for one in MEASUREMENTS if not one.on_request],
+    )
     parser.add_argument("--peers", type=parse_peers, default=[n for n in NAMES if is_installed(n)])
     parser.add_argument("--rounds", type=int, default=3)
     return parser.parse_args()

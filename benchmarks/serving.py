@@ -14,16 +14,17 @@ import importlib.metadata
 import json
 import os
 import random
-import resource
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-#: What every job carries.
-DATA = {"user": "u1"}
+#: What a job carries.
+DATA = {"user": "u1", "shard": 1}
+USERS, SHARDS = 1_000, 10
 AT_ONCE = 100
 BULK = 1_000
 PRIORITIES = 10
@@ -36,8 +37,9 @@ class Adapter:
 
     #: The distribution whose version is shown.
     distribution: str
-    #: Ways to add: `async` (`add`), `sync` (`add_blocking`), `bulk` (`add_many`);
-    #: features: `retry`, `delay`, `priority`, `flow`.
+    #: Ways to add: `async` (`add`), `sync` (`add_blocking`), `bulk` (`add_many`); features:
+    #: `retry`, `delay`, `priority`, `flow`, `declared-flow`; `many-queues` in one process, and
+    #: `unannounced`, without a connection for each that tells tools of a worker.
     can: frozenset[str]
     #: No-op jobs a second, roughly: sizes the first round, which corrects it for the others.
     pace: int
@@ -64,12 +66,16 @@ class Adapter:
         """Adds a job for each row of data in one go."""
         raise NotImplementedError
 
-    async def run_flow(self, children: int) -> None:
-        """Adds a job that waits for so many others, of the jobs `parent` and `child`."""
+    async def start_flow(self, children: int, *, declared: bool = False) -> None:
+        """Adds a `parent` job that waits for so many `child` jobs; or starts a declared flow."""
         raise NotImplementedError
 
     def build_workers(self, job: str, concurrency: int, processes: int) -> list[list[str]]:
         """Gives the command lines of worker processes that serve a job well."""
+        raise NotImplementedError
+
+    def build_idle_workers(self, queues: int, folder: str, *, announced: bool) -> list[list[str]]:
+        """Gives the command lines of one worker process for many queues; it may use the folder."""
         raise NotImplementedError
 
 
@@ -95,24 +101,30 @@ class Requests:
     async def build_workers(self, **wanted: Any) -> list[list[str]]:
         return self._adapter.build_workers(**wanted)
 
+    async def build_idle_workers(self, **wanted: Any) -> list[list[str]]:
+        return self._adapter.build_idle_workers(**wanted)
+
     async def fill(self, job: str, count: int, **options: Any) -> None:
         """Adds so many jobs, the fastest way the contender has; `prioritized` mixes priorities."""
-        prioritized = options.pop("prioritized", False)
-        if "bulk" in self._adapter.can and not prioritized and not options:
-            for first in range(0, count, BULK):
-                await self._adapter.add_many(job, [DATA] * min(BULK, count - first))
+        if "bulk" in self._adapter.can and not options:
+            for some in cut(count, BULK):
+                await self._adapter.add_many(job, [make_data(n) for n in some])
             return
+        prioritized = options.pop("prioritized", False)
         picked = random.Random(1)
-        for first in range(0, count, AT_ONCE):
-            many = [
-                {**options, "priority": picked.randint(1, PRIORITIES)} if prioritized else options
-                for _ in range(min(AT_ONCE, count - first))
-            ]
+        for some in cut(count, AT_ONCE):
+            wishes = [dict(options) for _ in some]
+            for wish in wishes if prioritized else ():
+                wish["priority"] = picked.randint(1, PRIORITIES)
+            rows = [make_data(n) for n in some]
             if "async" in self._adapter.can:
-                await asyncio.gather(*(self._adapter.add(job, DATA, **each) for each in many))
+                await asyncio.gather(*map(partial(self._add, job), rows, wishes))
             else:
-                for each in many:
-                    self._adapter.add_blocking(job, DATA, **each)
+                for row, wish in zip(rows, wishes, strict=True):
+                    self._adapter.add_blocking(job, row, **wish)
+
+    def _add(self, job: str, data: Any, wish: dict[str, Any]) -> Awaitable[None]:
+        return self._adapter.add(job, data, **wish)
 
     async def time_adds(self, way: str, seconds: float) -> dict[str, float]:
         """Adds for so long and gives how many that were, in how many seconds."""
@@ -151,16 +163,26 @@ class Requests:
             else:
                 self._adapter.add_blocking("pickup", data)
 
-    async def start_flows(self, count: int, children: int, at_once: int) -> dict[str, int]:
-        """Adds flows, and gives the instant of the first one's start."""
+    async def start_flows(
+        self, count: int, children: int, at_once: int, declared: bool
+    ) -> dict[str, int]:
+        """Starts flows, and gives the instant of the first one's start."""
         start_ns = time.monotonic_ns()
-        for first in range(0, count, at_once):
-            some = range(min(at_once, count - first))
-            await asyncio.gather(*(self._adapter.run_flow(children) for _ in some))
+        for some in cut(count, at_once):
+            await asyncio.gather(
+                *(self._adapter.start_flow(children, declared=declared) for _ in some)
+            )
         return {"start_ns": start_ns}
 
-    async def read_rss(self) -> float:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+def make_data(number: int) -> dict[str, Any]:
+    """Gives what one of many jobs carries."""
+    return {"user": f"u{number % USERS}", "shard": number % SHARDS}
+
+
+def cut(count: int, size: int) -> list[range]:
+    """Cuts so many into parts of a size."""
+    return [range(first, min(first + size, count)) for first in range(0, count, size)]
 
 
 async def serve(adapter: Adapter) -> None:

@@ -34,9 +34,9 @@ async def pickup(context: Any, data: Any) -> None:
 
 
 async def retry(context: Any, data: Any) -> None:
+    mark()
     if context["job_try"] == 1:
         raise arq.Retry(defer=0)
-    mark()
 
 
 class WorkerSettings:

@@ -26,8 +26,11 @@ async def run_job(job: Job, token: str) -> None:
             await asyncio.sleep(0.01)
         case "pickup":
             return mark_pickup(job.data["added_ns"])
-        case "retry" if job.attemptsMade == 0:
-            raise RuntimeError("the first attempt fails")
+        case "retry":
+            mark()
+            if job.attemptsMade == 0:
+                raise RuntimeError("the first attempt fails")
+            return None
         case "child":
             return None
     return mark()
@@ -53,7 +56,7 @@ class BullmqPython(Adapter):
         options = RETRY.get(job, {})
         await self._queue.addBulk([{"name": job, "data": row, "opts": options} for row in rows])
 
-    async def run_flow(self, children: int) -> None:
+    async def start_flow(self, children: int, *, declared: bool = False) -> None:
         shared = {"queueName": "bench", "data": {"user": "u1"}, "opts": KEEP}
         child = {"name": "child", **shared}
         await self._flows.add({"name": "parent", **shared, "children": [child] * children})

@@ -44,9 +44,9 @@ def pickup(data: Any) -> None:
 
 @app.task(name="retry", bind=True, max_retries=1)
 def retry(self: Any, data: Any) -> None:
+    mark()
     if self.request.retries == 0:
         raise self.retry(countdown=0)
-    mark()
 
 
 JOBS = {task.name: task for task in (noop, sleep, pickup, retry)}

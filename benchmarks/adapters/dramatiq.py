@@ -37,9 +37,9 @@ def pickup(data: Any) -> None:
 
 @dramatiq.actor(max_retries=1, min_backoff=1)
 def retry(data: Any) -> None:
+    mark()
     if not CurrentMessage.get_current_message().options.get("retries"):
         raise RuntimeError("the first attempt fails")
-    mark()
 
 
 JOBS = {"noop": noop, "sleep": sleep, "pickup": pickup, "retry": retry}

@@ -35,9 +35,9 @@ def pickup(data: Any) -> None:
 
 @huey.task(name="retry", retries=1, context=True)
 def retry(data: Any, task: Any) -> None:
+    mark()
     if task.retries == 1:
         raise RuntimeError("the first attempt fails")
-    mark()
 
 
 JOBS = {"noop": noop, "sleep": sleep, "pickup": pickup, "retry": retry}

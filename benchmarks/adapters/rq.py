@@ -32,9 +32,9 @@ def pickup(data: Any) -> None:
 
 
 def retry(data: Any) -> None:
+    mark()
     if not get_current_job().number_of_retries:
         raise RuntimeError("the first attempt fails")
-    mark()
 
 
 class Rq(Adapter):

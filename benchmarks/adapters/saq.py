@@ -32,9 +32,9 @@ async def pickup(context: Any, *, data: Any) -> None:
 
 
 async def retry(context: Any, *, data: Any) -> None:
+    mark()
     if context["job"].attempts == 1:
         raise RuntimeError("the first attempt fails")
-    mark()
 
 
 queue = Queue.from_url(URL, name="bench")

@@ -42,9 +42,9 @@ async def pickup(data: Any) -> None:
 
 @worker.task(silent=True, ttl=0, max_tries=2)
 async def retry(data: Any) -> None:
+    mark()
     if retry.context.tries == 1:
         raise StreaqRetry(delay=timedelta(0))
-    mark()
 
 
 JOBS = {"noop": noop, "sleep": sleep, "pickup": pickup, "retry": retry}

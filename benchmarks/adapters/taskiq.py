@@ -37,9 +37,9 @@ async def pickup(data: Any) -> None:
 
 @broker.task("retry", retry_on_error=True)
 async def retry(data: Any, context: Annotated[Context, TaskiqDepends()]) -> None:
+    mark()
     if not context.message.labels.get("_retries"):
         raise RuntimeError("the first attempt fails")
-    mark()
 
 
 JOBS = {"noop": noop, "sleep": sleep, "pickup": pickup, "retry": retry}

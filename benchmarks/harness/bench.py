@@ -38,13 +38,16 @@ class Bench:
     #: What went wrong; the run goes on.
     failures: list[str] = field(default_factory=list)
 
-    def find(self, *features: str) -> list[Contender]:
-        """Gives the contenders that have all of the features."""
-        return [one for one in self.contenders if all(one.can(each) for each in features)]
+    def find(self, *features: str, among: Sequence[str] = ()) -> list[Contender]:
+        """Gives the contenders that have all of the features, of some or of all."""
+        chosen = [one for one in self.contenders if not among or one.name in among]
+        return [one for one in chosen if all(one.can(each) for each in features)]
 
-    def take_turns(self, trials: Mapping[str, Trial]) -> Iterator[tuple[str, Values]]:
+    def take_turns(
+        self, trials: Mapping[str, Trial], *, rounds: int | None = None
+    ) -> Iterator[tuple[str, Values]]:
         """Has every row tried once a round, so that a noisy minute hits all of them alike."""
-        for _ in range(self.rounds):
+        for _ in range(rounds or self.rounds):
             for row, trial in trials.items():
                 self.empty()
                 try:
@@ -66,6 +69,8 @@ class Measurement(Protocol):
     #: A sentence: what is done, and what is timed.
     title: str
     metrics: Sequence[Metric]
+    #: Whether it takes too long for a run of everything.
+    on_request: bool
 
     def run(self, bench: Bench) -> Iterator[tuple[str, Values]]:
         """Gives the values of every row, round after round."""

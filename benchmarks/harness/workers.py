@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from benchmarks.harness.contenders import ROOT, Contender
@@ -93,36 +93,36 @@ class Workers:
 
 @contextmanager
 def run_workers(
-    contender: Contender,
-    server: Server,
-    job: str,
-    *,
-    concurrency: int,
-    processes: int = 1,
-    **environment: str,
+    contender: Contender, server: Server, job: str, *, concurrency: int, processes: int = 1
 ) -> Iterator[Workers]:
-    """Runs the worker processes that serve a job, with a fresh counter."""
+    """Runs the worker processes that serve a job."""
+    commands = contender.ask("build_workers", job=job, concurrency=concurrency, processes=processes)
+    with run_commands(contender, server, commands, concurrency=concurrency) as workers:
+        yield workers
+
+
+@contextmanager
+def run_commands(
+    contender: Contender, server: Server, commands: list[list[str]], *, concurrency: int
+) -> Iterator[Workers]:
+    """Runs worker processes by their command lines, with a fresh counter."""
     for file in contender.place.marks.iterdir():
         file.unlink()
-    commands = contender.ask("build_workers", job=job, concurrency=concurrency, processes=processes)
     started: list[subprocess.Popen[bytes]] = []
     workers = Workers(contender, server, started)
-    variables = {"BENCH_CONCURRENCY": str(concurrency), **environment}
     try:
         with contender.place.log.open("a") as log:
             for command in commands:
-                started.append(
-                    subprocess.Popen(
-                        command,
-                        cwd=ROOT,
-                        env=contender.place.make_environment(**variables),
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=log,
-                        preexec_fn=die_with_parent,
-                    )
+                process = subprocess.Popen(
+                    command,
+                    cwd=ROOT,
+                    env=contender.place.make_environment(BENCH_CONCURRENCY=str(concurrency)),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    preexec_fn=die_with_parent,
                 )
+                started.append(process)
         yield workers
     finally:
-        with suppress(ProcessLookupError):
-            workers.kill()
+        workers.kill()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from benchmarks.harness.bench import Bench, Metric, Values
 from benchmarks.harness.contenders import Contender
@@ -27,9 +28,11 @@ class Adding:
         for way, (title, _) in WAYS.items()
     )
 
+    on_request = False
+
     def run(self, bench: Bench) -> Iterator[tuple[str, Values]]:
         """Measures all contenders."""
-        trials = {one.name: lambda one=one: self._measure(bench, one) for one in bench.contenders}
+        trials = {one.name: partial(self._measure, bench, one) for one in bench.contenders}
         return bench.take_turns(trials)
 
     def _measure(self, bench: Bench, contender: Contender) -> Values:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from benchmarks.harness.bench import Bench, Metric, Values
+from benchmarks.harness.bench import Bench, Metric, Trial, Values
 from benchmarks.harness.contenders import Contender
 from benchmarks.harness.workers import Sample, run_workers
 
@@ -19,8 +20,9 @@ SECONDS = 1.0
 FEWEST, MOST = 200, 100_000
 WARM = 0.1
 
+RATE = Metric(name="rate", title="jobs", unit="1/s", more_is_better=True)
 METRICS = (
-    Metric(name="rate", title="jobs", unit="1/s", more_is_better=True),
+    RATE,
     Metric(name="server_cpu", title="server CPU per 10,000 jobs", unit="s"),
     Metric(name="workers_cpu", title="workers' CPU per 10,000 jobs", unit="s"),
     Metric(name="rss", title="RSS of the largest process", unit="MB"),
@@ -33,41 +35,52 @@ class Backlog:
 
     name: str
     title: str
-    job: str
     concurrency: int
     processes: int = 1
+    #: What is run, by what its row is called beside the contender's name.
+    jobs: Mapping[str, str] = field(default_factory=lambda: {"": "noop"})
+    #: How often each job runs.
+    attempts: int = 1
     #: Contenders that take part; all, if it is empty.
     only: tuple[str, ...] = ()
     #: What a contender must be able to do.
     needs: tuple[str, ...] = ()
     #: How the jobs are added, see `fill` in serving.py.
     options: Mapping[str, Any] = field(default_factory=dict)
-    #: How many of a contender's no-op jobs a second are to be expected here.
+    #: How many of a contender's no-op jobs a second are to be expected here, and at most.
     share: float = 1.0
+    most: int = MOST
     metrics: tuple[Metric, ...] = METRICS
+    on_request: bool = False
 
     def run(self, bench: Bench) -> Iterator[tuple[str, Values]]:
         """Measures all contenders that can take part."""
         rates: dict[str, float] = {}
-        chosen = [one for one in bench.find(*self.needs) if not self.only or one.name in self.only]
-        trials = {one.name: lambda one=one: self._measure(bench, one, rates) for one in chosen}
+        trials: dict[str, Trial] = {}
+        for one in bench.find(*self.needs, among=self.only):
+            for label, job in self.jobs.items():
+                row = f"{one.name}, {label}" if label else one.name
+                rates[row] = min(one.pace * self.share, self.most)
+                trials[row] = partial(self._measure, bench, one, job, row, rates)
         return bench.take_turns(trials)
 
-    def _measure(self, bench: Bench, contender: Contender, rates: dict[str, float]) -> Values:
-        expected = rates.get(contender.name, contender.pace * self.share)
-        count = max(FEWEST, min(round(expected * SECONDS), MOST))
-        contender.ask("fill", job=self.job, count=count, **self.options)
+    def _measure(
+        self, bench: Bench, contender: Contender, job: str, row: str, rates: dict[str, float]
+    ) -> Values:
+        jobs = max(FEWEST, min(round(rates[row] * SECONDS), MOST))
+        contender.ask("fill", job=job, count=jobs, **self.options)
+        runs = jobs * self.attempts
         with run_workers(
             contender,
             bench.server,
-            self.job,
+            job,
             concurrency=self.concurrency,
             processes=self.processes,
         ) as workers:
-            first = workers.wait_for(round(count * WARM), processes=self.processes)
-            last = workers.wait_for(count)
+            first = workers.wait_for(round(runs * WARM), processes=self.processes)
+            last = workers.wait_for(runs)
             values = {**compare(first, last), "rss": workers.read_rss_mb()[0]}
-        rates[contender.name] = values["rate"]
+        rates[row] = values["rate"] / self.attempts
         return values
 
 

@@ -5,10 +5,13 @@ import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import { FlowProducer, Queue } from 'bullmq';
 
-const DATA = { user: 'u1' };
+const DATA = { user: 'u1', shard: 1 };
+const USERS = 1000;
+const SHARDS = 10;
 const AT_ONCE = 100;
 const BULK = 1000;
 const PRIORITIES = 10;
+const WORKER = [process.execPath, fileURLToPath(new URL('worker.mjs', import.meta.url))];
 // As Toril's defaults keep them.
 const KEEP = { removeOnComplete: { count: 1000 }, removeOnFail: { count: 10000 } };
 const RETRY = { retry: { attempts: 2 } };
@@ -21,18 +24,25 @@ const flows = new FlowProducer({ connection });
 const add = (job, data = DATA, options = {}) =>
   queue.add(job, data, { ...RETRY[job], ...options });
 
-const addMany = (job, count) =>
-  queue.addBulk(Array.from({ length: count }, () => ({ name: job, data: DATA, opts: RETRY[job] })));
+const makeData = (n) => ({ user: `u${n % USERS}`, shard: n % SHARDS });
+
+const addMany = (job, rows) =>
+  queue.addBulk(rows.map((data) => ({ name: job, data, opts: RETRY[job] })));
 
 const times = (count, make) => Promise.all(Array.from({ length: count }, make));
+
+const cut = (count, size) =>
+  Array.from({ length: Math.ceil(count / size) }, (_, part) =>
+    Array.from({ length: Math.min(size, count - part * size) }, (_, n) => part * size + n),
+  );
 
 const ways = {
   async: async () => (await add('noop'), 1),
   concurrent: async () => (await times(AT_ONCE, () => add('noop')), AT_ONCE),
-  bulk: async () => (await addMany('noop', BULK), BULK),
+  bulk: async () => (await addMany('noop', Array(BULK).fill(DATA)), BULK),
 };
 
-function runFlow(children) {
+function startFlow(children) {
   const shared = { queueName: 'bench', data: DATA, opts: KEEP };
   const child = { name: 'child', ...shared };
   return flows.add({ name: 'parent', ...shared, children: Array(children).fill(child) });
@@ -41,22 +51,24 @@ function runFlow(children) {
 const requests = {
   describe: () => ({
     version: createRequire(import.meta.url)('bullmq/package.json').version,
-    can: ['async', 'bulk', 'retry', 'delay', 'priority', 'flow'],
+    can: ['async', 'bulk', 'retry', 'delay', 'priority', 'flow', 'many-queues'],
     pace: 15000,
   }),
   reset: () => null,
-  build_workers: ({ processes }) =>
-    Array(processes).fill([process.execPath, fileURLToPath(new URL('worker.mjs', import.meta.url))]),
+  build_workers: ({ processes }) => Array(processes).fill(WORKER),
+  build_idle_workers: ({ queues }) => [[...WORKER, String(queues)]],
   async fill({ job, count, prioritized, delay_ms: delay }) {
     if (!prioritized && !delay) {
-      for (let first = 0; first < count; first += BULK) await addMany(job, Math.min(BULK, count - first));
+      for (const some of cut(count, BULK)) await addMany(job, some.map(makeData));
       return;
     }
-    for (let first = 0; first < count; first += AT_ONCE) {
-      await times(Math.min(AT_ONCE, count - first), () => {
-        const priority = prioritized ? 1 + Math.floor(Math.random() * PRIORITIES) : undefined;
-        return add(job, DATA, { priority, delay });
-      });
+    for (const some of cut(count, AT_ONCE)) {
+      await Promise.all(
+        some.map((n) => {
+          const priority = prioritized ? 1 + Math.floor(Math.random() * PRIORITIES) : undefined;
+          return add(job, makeData(n), { priority, delay });
+        }),
+      );
     }
   },
   async time_adds({ way, seconds }) {
@@ -75,9 +87,7 @@ const requests = {
   },
   async start_flows({ count, children, at_once: atOnce }) {
     const start = process.hrtime.bigint();
-    for (let first = 0; first < count; first += atOnce) {
-      await times(Math.min(atOnce, count - first), () => runFlow(children));
-    }
+    for (const some of cut(count, atOnce)) await Promise.all(some.map(() => startFlow(children)));
     return { start_ns: Number(start) };
   },
 };

@@ -14,8 +14,9 @@ async function runJob(job) {
     case 'pickup':
       return markPickup(job.data.added_ns);
     case 'retry':
+      mark();
       if (job.attemptsMade === 0) throw new Error('the first attempt fails');
-      return mark();
+      return undefined;
     case 'child':
       return undefined;
     default:

@@ -42,9 +42,9 @@ async def pickup(job: Job) -> None:
 @processor("bench.retry")
 async def retry(job: Job) -> None:
     """Fails at the first attempt."""
+    mark()
     if job.attempt == 1:
         raise RuntimeError("the first attempt fails")
-    mark()
 
 
 @hookimpl

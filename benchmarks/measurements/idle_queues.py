@@ -1,0 +1,74 @@
+"""What a worker process with a thousand idle queues costs."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import partial
+
+from benchmarks.harness.bench import Bench, Metric, Trial, Values
+from benchmarks.harness.contenders import Contender
+from benchmarks.harness.workers import run_commands
+
+QUEUES = 1_000
+#: So long the number of connections must have stayed before the clock starts.
+SETTLED_S = 2.0
+PATIENCE_S = 60.0
+#: A sweep for stalled jobs comes every half minute, Node's too.
+WATCHED_S = 30.0
+
+
+class IdleQueues:
+    """Watches workers that have nothing to do."""
+
+    name = "idle-queues"
+    title = f"{QUEUES:,} idle queues in one runner, watched for {WATCHED_S:.0f} s"
+    metrics = (
+        Metric(name="cpu", title="CPU of all its processes", unit="% of a core"),
+        Metric(name="server_cpu", title="CPU of the server", unit="% of a core"),
+        Metric(name="connections", title="connections", unit=""),
+        Metric(name="rss", title="RSS of all its processes", unit="MB"),
+    )
+    on_request = False
+
+    def run(self, bench: Bench) -> Iterator[tuple[str, Values]]:
+        """Measures the contenders that can have so many queues, once."""
+        trials: dict[str, Trial] = {}
+        for one in bench.find("many-queues"):
+            trials[one.name] = partial(self._measure, bench, one, announced=True)
+            if one.can("unannounced"):
+                trials[f"{one.name}, workers not announced"] = partial(
+                    self._measure, bench, one, announced=False
+                )
+        return bench.take_turns(trials, rounds=1)
+
+    def _measure(self, bench: Bench, contender: Contender, *, announced: bool) -> Values:
+        before = bench.server.count_clients()
+        with tempfile.TemporaryDirectory(prefix="toril-bench-") as folder:
+            commands = contender.ask(
+                "build_idle_workers", queues=QUEUES, folder=folder, announced=announced
+            )
+            with run_commands(contender, bench.server, commands, concurrency=1) as workers:
+                connections = _wait_until_settled(bench, before)
+                start, first = time.monotonic(), workers.sample()
+                time.sleep(WATCHED_S)
+                took_s, last = time.monotonic() - start, workers.sample()
+                rss = sum(workers.read_rss_mb())
+        return {
+            "cpu": (last.workers_cpu_s - first.workers_cpu_s) / took_s * 100,
+            "server_cpu": (last.server_cpu_s - first.server_cpu_s) / took_s * 100,
+            "connections": connections,
+            "rss": rss,
+        }
+
+
+def _wait_until_settled(bench: Bench, before: int) -> int:
+    """Waits until no more connections are opened, and gives how many were."""
+    deadline = time.monotonic() + PATIENCE_S
+    count, since = before, time.monotonic()
+    while (count == before or time.monotonic() - since < SETTLED_S) and time.monotonic() < deadline:
+        time.sleep(0.1)
+        if (now := bench.server.count_clients()) != count:
+            count, since = now, time.monotonic()
+    return count - before
