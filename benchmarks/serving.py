@@ -152,16 +152,13 @@ class Requests:
         await self._adapter.add_many("noop", [DATA] * BULK)
         return BULK
 
-    async def pace_adds(self, count: int, pause_ms: float) -> None:
-        """Adds `pickup` jobs one by one, with pauses in which the queue falls idle."""
-        picked = random.Random(1)
-        for _ in range(count):
-            await asyncio.sleep(pause_ms * picked.uniform(0.5, 1.5) / 1000)
-            data = {**DATA, "added_ns": time.monotonic_ns()}
-            if "async" in self._adapter.can:
-                await self._adapter.add("pickup", data)
-            else:
-                self._adapter.add_blocking("pickup", data)
+    async def add_pickup(self) -> None:
+        """Adds one `pickup` job, which knows when its adding began."""
+        data = {**DATA, "added_ns": time.monotonic_ns()}
+        if "async" in self._adapter.can:
+            await self._adapter.add("pickup", data)
+        else:
+            self._adapter.add_blocking("pickup", data)
 
     async def start_flows(
         self, count: int, children: int, at_once: int, declared: bool

@@ -20,7 +20,7 @@ from benchmarks.harness.server import Server
 from benchmarks.marks import Progress, read_pickups_ms, read_progress
 
 #: How often the counters are read.
-EVERY_S = 0.02
+EVERY_S = 0.01
 #: A worker that does nothing for so long will not do it any more.
 PATIENCE_S = 20.0
 

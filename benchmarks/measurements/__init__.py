@@ -5,10 +5,14 @@ from __future__ import annotations
 from benchmarks.harness.bench import Measurement
 from benchmarks.measurements.adding import Adding
 from benchmarks.measurements.backlog import RATE, Backlog
+from benchmarks.measurements.batches import Batches
+from benchmarks.measurements.checking import Checking
+from benchmarks.measurements.emptying import Emptying
 from benchmarks.measurements.flows import Flows
 from benchmarks.measurements.idle_queues import IdleQueues
 from benchmarks.measurements.memory import Memory
 from benchmarks.measurements.pickup import Pickup
+from benchmarks.measurements.queue_length import QueueLength
 
 #: Whose concurrency is compared; other peers are measured at 50, or at what suits them.
 SCALED = ("toril", "bullmq", "bullmq-python")
@@ -114,4 +118,8 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     ),
     IdleQueues(),
     Memory(),
+    QueueLength(),
+    Batches(),
+    Checking(),
+    Emptying(),
 )

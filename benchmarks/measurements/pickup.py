@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -12,8 +14,8 @@ from benchmarks.report.statistics import find_percentile
 
 WARM_UP = 20
 JOBS = 100
-#: On average, from half to one and a half of it.
-PAUSE_MS = 10
+#: From half to one and a half of it, in which the queue is idle.
+PAUSE_S = 0.01
 PERCENTILES = (50, 95, 99)
 
 
@@ -34,10 +36,13 @@ class Pickup:
         )
 
     def _measure(self, bench: Bench, contender: Contender) -> Values:
+        picked = random.Random(1)
         with run_workers(contender, bench.server, "pickup", concurrency=50) as workers:
             contender.ask("fill", job="noop", count=WARM_UP)
             workers.wait_for(WARM_UP)
-            contender.ask("pace_adds", count=JOBS, pause_ms=PAUSE_MS)
-            workers.wait_for(WARM_UP + JOBS)
+            for number in range(JOBS):
+                time.sleep(PAUSE_S * picked.uniform(0.5, 1.5))
+                contender.ask("add_pickup")
+                workers.wait_for(WARM_UP + number + 1)
             times = workers.read_pickups_ms()
         return {f"p{percent}": find_percentile(times, percent) for percent in PERCENTILES}

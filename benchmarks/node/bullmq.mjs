@@ -2,7 +2,6 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { createInterface } from 'node:readline';
-import { setTimeout as wait } from 'node:timers/promises';
 import { FlowProducer, Queue } from 'bullmq';
 
 const DATA = { user: 'u1', shard: 1 };
@@ -79,11 +78,8 @@ const requests = {
     while ((took = (performance.now() - start) / 1000) < seconds) count += await ways[way]();
     return { count, seconds: took };
   },
-  async pace_adds({ count, pause_ms: pause }) {
-    for (let n = 0; n < count; n += 1) {
-      await wait(pause * (0.5 + Math.random()));
-      await add('pickup', { ...DATA, added_ns: Number(process.hrtime.bigint()) });
-    }
+  add_pickup: async () => {
+    await add('pickup', { ...DATA, added_ns: Number(process.hrtime.bigint()) });
   },
   async start_flows({ count, children, at_once: atOnce }) {
     const start = process.hrtime.bigint();
