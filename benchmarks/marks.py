@@ -28,19 +28,19 @@ class Marks:
         self._mutex = threading.Lock()
         self._record: mmap.mmap | None = None
 
-    def open(self) -> None:
+    def open(self) -> mmap.mmap:
         """Makes the file now, so that forked children go on with this process's counter."""
         with _choose_path("count").open("w+b", buffering=0) as file:
             file.write(bytes(RECORD.size))
             self._record = mmap.mmap(file.fileno(), RECORD.size)
+        return self._record
 
     def mark(self) -> None:
         """Counts one job more."""
         with self._mutex:
-            if self._record is None:
-                self.open()
-            count = RECORD.unpack_from(self._record)[0] + 1
-            RECORD.pack_into(self._record, 0, count, time.monotonic_ns())
+            record = self._record or self.open()
+            jobs = RECORD.unpack_from(record)[0] + 1
+            RECORD.pack_into(record, 0, jobs, time.monotonic_ns())
 
     def mark_pickup(self, added_ns: int) -> None:
         """Counts one job more, and notes how long ago its adder began to add it."""

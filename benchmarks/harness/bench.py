@@ -11,21 +11,11 @@ from typing import Protocol
 
 from benchmarks.harness.contenders import Contender, ContenderFailed, Place
 from benchmarks.harness.server import Server, run_server
+from benchmarks.report.results import Metric
 
 #: What one round of one row gave, by the names of metrics.
 Values = Mapping[str, float]
 Trial = Callable[[], Values]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Metric:
-    """One column of a measurement's table."""
-
-    name: str
-    title: str
-    unit: str
-    #: Whether more of it is better.
-    more_is_better: bool = False
 
 
 @dataclass(kw_only=True)
@@ -65,12 +55,21 @@ class Bench:
 class Measurement(Protocol):
     """Something that is measured: a table with a row for each contender, or each way."""
 
-    name: str
-    #: A sentence: what is done, and what is timed.
-    title: str
-    metrics: Sequence[Metric]
-    #: Whether it takes too long for a run of everything.
-    on_request: bool
+    @property
+    def name(self) -> str:
+        """What one types to have it alone."""
+
+    @property
+    def title(self) -> str:
+        """What is done and timed, as a title."""
+
+    @property
+    def metrics(self) -> Sequence[Metric]:
+        """The columns of its table."""
+
+    @property
+    def on_request(self) -> bool:
+        """Whether it takes too long for a run of everything."""
 
     def run(self, bench: Bench) -> Iterator[tuple[str, Values]]:
         """Gives the values of every row, round after round."""

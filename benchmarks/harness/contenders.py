@@ -12,33 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.processes import die_with_parent
+from benchmarks.names import REFERENCE, TORIL
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
-TORIL = "toril"
-#: Whom ratios are to.
-REFERENCE = "bullmq"
-PYTHON_PEERS = (
-    "bullmq-python",
-    "celery",
-    "rq",
-    "arq",
-    "saq",
-    "streaq",
-    "taskiq",
-    "dramatiq",
-    "huey",
-)
-NAMES = (TORIL, REFERENCE, *PYTHON_PEERS)
-TITLES = {
-    "toril": "Toril",
-    "bullmq": "BullMQ for Node",
-    "bullmq-python": "BullMQ for Python",
-    "celery": "Celery",
-    "rq": "RQ",
-    "saq": "SAQ",
-    "streaq": "streaQ",
-}
 
 
 class ContenderFailed(Exception):
@@ -67,10 +44,6 @@ class Contender:
         self.place = place
         self._process: subprocess.Popen[str] | None = None
         self._description: dict[str, Any] | None = None
-
-    @property
-    def title(self) -> str:
-        return TITLES.get(self.name, self.name)
 
     @property
     def version(self) -> str:

@@ -29,8 +29,8 @@ class Server:
         return str(self.redis.info("server")["valkey_version"])
 
     def empty(self) -> None:
-        """Removes everything, before the reply."""
-        self.redis.execute_command("FLUSHALL", "SYNC")
+        """Removes everything before it returns."""
+        self.redis.flushall(asynchronous=False)
 
     def read_cpu_s(self) -> float:
         """Gives the processor time that its threads have had."""
@@ -50,7 +50,18 @@ def run_server(folder: Path, binary: Path | None = None) -> Iterator[Server]:
     """Runs a server on a free port of the loopback."""
     port = _find_free_port()
     command = [str(binary or find_binary()), "--port", str(port), "--bind", "127.0.0.1"]
-    command += ["--save", "", "--appendonly", "no", "--dir", str(folder), "--loglevel", "nothing"]
+    command += [
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+        "--lazyfree-lazy-user-flush",
+        "no",
+        "--dir",
+        str(folder),
+        "--loglevel",
+        "nothing",
+    ]
     process = subprocess.Popen(command, preexec_fn=die_with_parent)
     try:
         server = Server(port, process.pid)

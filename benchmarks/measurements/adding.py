@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from benchmarks.harness.bench import Bench, Metric, Values
+from benchmarks.harness.bench import Bench, Values
 from benchmarks.harness.contenders import Contender
+from benchmarks.report.results import Metric
 
 SECONDS = 0.5
 #: A way, its title, and the feature it takes.

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from benchmarks.harness.bench import Bench, Metric, Trial, Values
+from benchmarks.harness.bench import Bench, Trial, Values
 from benchmarks.harness.contenders import Contender
 from benchmarks.harness.workers import Sample, run_workers
+from benchmarks.report.results import Metric
 
 #: A round is sized to take so long, after what the one before showed.
 SECONDS = 1.0

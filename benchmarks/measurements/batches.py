@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from benchmarks.harness.bench import Bench, Metric, Values
+from benchmarks.harness.bench import Bench, Values
 from benchmarks.measurements.toril_calls import OWNER, add, now_ms, open_sender
+from benchmarks.report.results import Metric
 from toril.declarations.job_type import KeepRule
 from toril.runtime.calls.settle import settle_and_claim
 from toril.runtime.keys import QueueKeys
@@ -66,7 +67,8 @@ def add_all(sender: SyncSender, keys: QueueKeys, jobs: int, batch: int) -> None:
 
 def run_all(sender: SyncSender, keys: QueueKeys, jobs: int, batch: int) -> None:
     """Claims jobs and settles them as completed, so many a call."""
-    done, outcomes = 0, []
+    done = 0
+    outcomes: list[Completed] = []
     while done < jobs:
         call = settle_and_claim(keys, owner=OWNER, outcomes=outcomes, claim=batch, now_ms=now_ms())
         reply = sender.send(call)

@@ -12,8 +12,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.harness.bench import Bench, Metric, Values
+from benchmarks.harness.bench import Bench, Values
 from benchmarks.harness.contenders import ROOT
+from benchmarks.report.results import Metric
 
 JOBS, QUEUES, FILES = 1_000, 200, 50
 

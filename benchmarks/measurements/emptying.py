@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from benchmarks.harness.bench import Bench, Metric, Values
+from benchmarks.harness.bench import Bench, Values
 from benchmarks.harness.server import Server
 from benchmarks.measurements.toril_calls import CHUNK, now_ms, open_sender, read_mean_ms, seed
+from benchmarks.report.results import Metric
 from toril.runtime.keys import QueueKeys
 from toril.runtime.removal import clean, drain, obliterate
 from toril.runtime.states import JobState
@@ -64,7 +65,7 @@ class Emptying:
 def seed_finished(sender: SyncSender, keys: QueueKeys, jobs: int) -> None:
     """Adds completed jobs, moved there behind the scripts' back: to run them takes too long."""
     seed(sender, keys, jobs)
-    redis = sender.redis
+    redis: Any = sender.redis
     for first in range(0, jobs, CHUNK):
         ids = redis.lrange(keys.wait, first, first + CHUNK - 1)
         redis.zadd(keys.completed, dict.fromkeys(ids, now_ms()))

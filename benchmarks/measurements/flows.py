@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from benchmarks.harness.bench import Bench, Metric, Trial, Values
+from benchmarks.harness.bench import Bench, Trial, Values
 from benchmarks.harness.contenders import Contender
 from benchmarks.harness.workers import run_workers
+from benchmarks.report.results import Metric
 
 WARM_UP = 20
 FLOWS = 500

@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
-from benchmarks.harness.bench import Bench, Metric, Trial, Values
+from benchmarks.harness.bench import Bench, Trial, Values
 from benchmarks.harness.contenders import Contender
 from benchmarks.harness.workers import run_commands
+from benchmarks.report.results import Metric
 
 QUEUES = 1_000
 #: So long the number of connections must have stayed before the clock starts.

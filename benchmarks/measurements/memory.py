@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from benchmarks.harness.bench import Bench, Metric, Values
+from benchmarks.harness.bench import Bench, Values
 from benchmarks.harness.contenders import Contender
+from benchmarks.report.results import Metric
 
 SHOWN = 100_000
 #: Fewer for those who cannot add in bulk.

@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
-from benchmarks.harness.bench import Bench, Metric, Values
+from benchmarks.harness.bench import Bench, Values
 from benchmarks.harness.contenders import Contender
 from benchmarks.harness.workers import run_workers
+from benchmarks.report.results import Metric
 from benchmarks.report.statistics import find_percentile
 
 WARM_UP = 20

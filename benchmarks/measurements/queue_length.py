@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from benchmarks.harness.bench import Bench, Metric, Values
+from benchmarks.harness.bench import Bench, Values
 from benchmarks.measurements.toril_calls import (
     OWNER,
     add,
@@ -16,6 +16,7 @@ from benchmarks.measurements.toril_calls import (
     open_sender,
     seed,
 )
+from benchmarks.report.results import Metric
 from toril.declarations.job_type import KeepRule
 from toril.runtime.calls.jobs import list_jobs, read_state, remove_job
 from toril.runtime.calls.queues import read_counts

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from benchmarks.names import PEERS, REFERENCE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,7 +27,7 @@ def summarize(values: Sequence[float]) -> Spread:
 def find_percentile(values: Sequence[float], percent: float) -> float:
     """Gives the value below which so many percent of the values lie, by the nearest rank."""
     ranked = sorted(values)
-    return ranked[max(0, -(-len(ranked) * percent // 100).__int__() - 1)]
+    return ranked[max(0, math.ceil(len(ranked) * percent / 100) - 1)]
 
 
 def compute_ratios(medians: Mapping[str, float], reference: str | None) -> dict[str, float]:
@@ -33,13 +36,11 @@ def compute_ratios(medians: Mapping[str, float], reference: str | None) -> dict[
     return {row: median / base for row, median in medians.items()} if base else {}
 
 
-def choose_reference(
-    medians: Mapping[str, float], *, usual: str, own: str, more_is_better: bool
-) -> str | None:
-    """Gives the usual reference, else the best row that is not our own."""
-    if usual in medians:
-        return usual
-    others = [row for row in medians if not row.startswith(own)]
-    if not others:
+def choose_reference(medians: Mapping[str, float], *, more_is_better: bool) -> str | None:
+    """Gives BullMQ for Node, else the best other peer, else none."""
+    if REFERENCE in medians:
+        return REFERENCE
+    peers = [row for row in medians if row in PEERS]
+    if not peers:
         return None
-    return (max if more_is_better else min)(others, key=medians.__getitem__)
+    return (max if more_is_better else min)(peers, key=medians.__getitem__)
