@@ -21,7 +21,7 @@ from benchmarks.names import NAMES
 from benchmarks.report.page import LATEST, write_page
 from benchmarks.report.results import Results, Table, load_results, save_results
 from benchmarks.report.tables import format_text
-from benchmarks.report.targets import format_targets
+from benchmarks.report.targets import format_verdicts
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
     whole = not (arguments.only or arguments.peers)
     chosen = arguments.only or [one for one in MEASUREMENTS if not one.on_request]
     results = run(chosen, peers, arguments.rounds)
-    print(format_targets(results))
+    print(format_verdicts(results))
     for failure in results.failures:
         print(failure, file=sys.stderr)
     if whole or arguments.json:

@@ -33,7 +33,12 @@ ROOT = Path(__file__).parents[1]
 
 
 class Adapter:
-    """What the file of a contender fills in. Jobs are named as in `benchmarks/README.md`."""
+    """What the file of a contender fills in.
+
+    Its jobs are `noop`, which counts itself; `sleep`, which waits for 10 ms before; `pickup`, which
+    notes how long it was on its way; `retry`, which counts itself and fails at its first attempt;
+    `parent`, which counts itself, and `child`, which does nothing.
+    """
 
     #: The distribution whose version is shown.
     distribution: str

@@ -113,7 +113,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
         jobs={"on the loop": "noop", "in threads": "noop-thread", "in processes": "noop-process"},
         concurrency=4,
         only=("toril",),
-        share=0.2,
+        share=0.1,
         metrics=(RATE, *Backlog.metrics[2:]),
     ),
     IdleQueues(),

@@ -20,6 +20,8 @@ from benchmarks.report.results import Metric
 SECONDS = 1.0
 FEWEST, MOST = 200, 100_000
 WARM = 0.1
+#: Runs in processes of its own, one for each slot.
+SPREAD = "noop-process"
 
 RATE = Metric(name="rate", title="jobs", unit="1/s", more_is_better=True)
 METRICS = (
@@ -78,7 +80,8 @@ class Backlog:
             concurrency=self.concurrency,
             processes=self.processes,
         ) as workers:
-            first = workers.wait_for(round(runs * WARM), processes=self.processes)
+            processes = self.processes * (self.concurrency if job == SPREAD else 1)
+            first = workers.wait_for(round(runs * WARM), processes=processes)
             last = workers.wait_for(runs)
             values = {**compare(first, last), "rss": workers.read_rss_mb()[0]}
         rates[row] = values["rate"] / self.attempts

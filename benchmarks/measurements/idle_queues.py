@@ -9,12 +9,14 @@ from functools import partial
 
 from benchmarks.harness.bench import Bench, Trial, Values
 from benchmarks.harness.contenders import Contender
+from benchmarks.harness.server import Server
 from benchmarks.harness.workers import run_commands
 from benchmarks.report.results import Metric
 
 QUEUES = 1_000
-#: So long the number of connections must have stayed before the clock starts.
-SETTLED_S = 2.0
+#: So long the number of connections must have stayed before the clock starts: none of the processes
+#: is still starting then.
+SETTLED_S = 6.0
 PATIENCE_S = 60.0
 #: A sweep for stalled jobs comes every half minute, Node's too.
 WATCHED_S = 30.0
@@ -51,10 +53,11 @@ class IdleQueues:
                 "build_idle_workers", queues=QUEUES, folder=folder, announced=announced
             )
             with run_commands(contender, bench.server, commands, concurrency=1) as workers:
-                connections = _wait_until_settled(bench, before)
+                wait_until_settled(bench.server, before)
                 start, first = time.monotonic(), workers.sample()
                 time.sleep(WATCHED_S)
                 took_s, last = time.monotonic() - start, workers.sample()
+                connections = bench.server.count_clients() - before
                 rss = sum(workers.read_rss_mb())
         return {
             "cpu": (last.workers_cpu_s - first.workers_cpu_s) / took_s * 100,
@@ -64,12 +67,11 @@ class IdleQueues:
         }
 
 
-def _wait_until_settled(bench: Bench, before: int) -> int:
-    """Waits until no more connections are opened, and gives how many were."""
+def wait_until_settled(server: Server, before: int) -> None:
+    """Waits until no more connections are opened."""
     deadline = time.monotonic() + PATIENCE_S
     count, since = before, time.monotonic()
     while (count == before or time.monotonic() - since < SETTLED_S) and time.monotonic() < deadline:
         time.sleep(0.1)
-        if (now := bench.server.count_clients()) != count:
+        if (now := server.count_clients()) != count:
             count, since = now, time.monotonic()
-    return count - before

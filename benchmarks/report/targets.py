@@ -138,8 +138,12 @@ TARGETS = (
         aim="at least 2.5x BullMQ for Node",
         judge=judge_best_noop([REFERENCE], least=2.5),
     ),
-    Target(what="", aim="10x every Python peer", judge=judge_best_noop(PYTHON_PEERS, least=10)),
-    Target(what="", aim="the server's core full, not ours", judge=judge_full_server),
+    Target(
+        what="the same",
+        aim="10x every Python peer",
+        judge=judge_best_noop(PYTHON_PEERS, least=10),
+    ),
+    Target(what="the same", aim="the server's core full, not ours", judge=judge_full_server),
     Target(
         what="no-op jobs, concurrency 1",
         aim="1.5x BullMQ for Node",
@@ -229,3 +233,13 @@ def format_targets(results: Results) -> str:
         met = ("met" if verdict.met else "**not met**") if verdict else ""
         rows.append([target.what, target.aim, measured, met])
     return join_table(["what", "target", "measured", ""], rows)
+
+
+def format_verdicts(results: Results) -> str:
+    """Gives a line for each target that results say something of, for a terminal."""
+    lines = []
+    for target in TARGETS:
+        if verdict := target.judge(results):
+            met = "met    " if verdict.met else "NOT MET"
+            lines.append(f"{met}  {target.what}, {target.aim}: {verdict.measured}")
+    return "\n".join(lines)
