@@ -1,4 +1,4 @@
-"""streaQ: asyncio on coredis, pickled jobs in streams.
+"""streaQ: asyncio on coredis and uvloop, pickled jobs in streams.
 
 Results are not kept, and jobs are not logged.
 """
@@ -21,6 +21,7 @@ worker: Worker[None] = Worker(
     redis_url=URL,
     queue_name="bench",
     concurrency=int(os.environ.get("BENCH_CONCURRENCY", "1")),
+    anyio_kwargs={"use_uvloop": True},
 )
 
 

@@ -17,7 +17,7 @@ from benchmarks.harness.workers import Sample, run_workers
 from benchmarks.report.results import Metric
 
 #: A round is sized to take so long, after what the one before showed.
-SECONDS = 1.0
+SECONDS = 0.8
 FEWEST, MOST = 200, 100_000
 WARM = 0.1
 #: Runs in processes of its own, one for each slot.
