@@ -1,7 +1,7 @@
 """taskiq: asyncio, jobs in a Redis stream, the broker of its Redis package that acknowledges.
 
-It runs on uvloop and orjson, its extras. Parameters are not parsed with pydantic; there is no result
-backend, as nobody reads results.
+It runs on uvloop and orjson, its extras. Parameters are not parsed with pydantic; there is no
+result backend, as nobody reads results.
 """
 
 from __future__ import annotations
