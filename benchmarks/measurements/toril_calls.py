@@ -1,7 +1,7 @@
-"""What the measurements of single calls share: jobs as calls take them, the server's own account.
+"""What the measurements of single calls share: jobs as calls take them, what one costs.
 
 No processor runs here, and one connection sends the next call when the last one is answered. What a
-call costs is what the server says (INFO), so the client's share is known too.
+call costs is the processor time that the server had meanwhile.
 """
 
 from __future__ import annotations
@@ -63,19 +63,15 @@ def seed(sender: SyncSender, keys: QueueKeys, jobs: int) -> None:
         sender.send(add(keys, first, min(CHUNK, jobs - first)))
 
 
-def measure_call_ms(sender: SyncSender, build: Callable[[], Any], times: int) -> float:
-    """Gives for how long a call kept the server busy, on average, by its own account."""
+def measure_call_ms(
+    bench: Bench, sender: SyncSender, build: Callable[[], Any], times: int
+) -> float:
+    """Gives the processor time that the server had for a call, on average."""
     sender.send(build())
-    sender.redis.config_resetstat()
+    before_s = bench.server.read_cpu_s()
     for _ in range(times):
         sender.send(build())
-    return read_mean_ms(sender)
-
-
-def read_mean_ms(sender: SyncSender) -> float:
-    """Gives how long the scripts ran, on average, since the server's statistics were reset."""
-    stats = sender.redis.info("commandstats")["cmdstat_evalsha"]
-    return float(stats["usec"] / stats["calls"] / 1000)
+    return (bench.server.read_cpu_s() - before_s) / times * 1000
 
 
 def now_ms() -> int:
