@@ -1,6 +1,6 @@
 """BullMQ for Python: asyncio, the scripts of BullMQ for Node.
 
-The job options are those of `node/bullmq.mjs`. The package brings no command for workers.
+What is kept is said to the worker, as in `node/worker.mjs`. The package brings no command for it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from bullmq import FlowProducer, Job, Queue, Worker
 
 from benchmarks.marks import mark, mark_pickup
-from benchmarks.serving import URL, Adapter
+from benchmarks.serving import DATA, URL, Adapter
 
 KEEP = {"removeOnComplete": {"count": 1_000}, "removeOnFail": {"count": 10_000}}
 RETRY = {"retry": {"attempts": 2}}
@@ -42,7 +42,7 @@ class BullmqPython(Adapter):
     pace = 1_700
 
     async def open(self) -> None:
-        self._queue = Queue("bench", {"connection": URL, "defaultJobOptions": KEEP})
+        self._queue = Queue("bench", {"connection": URL})
         self._flows = FlowProducer({"connection": URL})
 
     async def add(
@@ -57,7 +57,7 @@ class BullmqPython(Adapter):
         await self._queue.addBulk([{"name": job, "data": row, "opts": options} for row in rows])
 
     async def start_flow(self, children: int, *, declared: bool = False) -> None:
-        shared = {"queueName": "bench", "data": {"user": "u1"}, "opts": KEEP}
+        shared = {"queueName": "bench", "data": DATA}
         child = {"name": "child", **shared}
         await self._flows.add({"name": "parent", **shared, "children": [child] * children})
 
@@ -70,7 +70,7 @@ def work() -> None:
 
     async def keep() -> None:
         concurrency = int(os.environ["BENCH_CONCURRENCY"])
-        Worker("bench", run_job, {"connection": URL, "concurrency": concurrency})
+        Worker("bench", run_job, {"connection": URL, "concurrency": concurrency, **KEEP})
         await asyncio.Event().wait()
 
     asyncio.run(keep())

@@ -11,13 +11,11 @@ const AT_ONCE = 100;
 const BULK = 1000;
 const PRIORITIES = 10;
 const WORKER = [process.execPath, fileURLToPath(new URL('worker.mjs', import.meta.url))];
-// As Toril's defaults keep them.
-const KEEP = { removeOnComplete: { count: 1000 }, removeOnFail: { count: 10000 } };
 const RETRY = { retry: { attempts: 2 } };
 
 const { hostname: host, port } = new URL(process.env.BENCH_URL);
 const connection = { host, port: Number(port) };
-const queue = new Queue('bench', { connection, defaultJobOptions: KEEP });
+const queue = new Queue('bench', { connection });
 const flows = new FlowProducer({ connection });
 
 const add = (job, data = DATA, options = {}) =>
@@ -42,7 +40,7 @@ const ways = {
 };
 
 function startFlow(children) {
-  const shared = { queueName: 'bench', data: DATA, opts: KEEP };
+  const shared = { queueName: 'bench', data: DATA };
   const child = { name: 'child', ...shared };
   return flows.add({ name: 'parent', ...shared, children: Array(children).fill(child) });
 }
