@@ -47,13 +47,14 @@ class IdleQueues:
         return bench.take_turns(trials, rounds=1)
 
     def _measure(self, bench: Bench, contender: Contender, *, announced: bool) -> Values:
-        before = bench.server.count_clients()
+        # The server takes a moment to notice that the workers of the row before are gone.
+        before = wait_until_steady(bench.server, for_s=1)
         with tempfile.TemporaryDirectory(prefix="toril-bench-") as folder:
             commands = contender.ask(
                 "build_idle_workers", queues=QUEUES, folder=folder, announced=announced
             )
             with run_commands(contender, bench.server, commands, concurrency=1) as workers:
-                wait_until_settled(bench.server, before)
+                wait_until_steady(bench.server, for_s=SETTLED_S, but_not=before)
                 start, first = time.monotonic(), workers.sample()
                 time.sleep(WATCHED_S)
                 took_s, last = time.monotonic() - start, workers.sample()
@@ -67,11 +68,12 @@ class IdleQueues:
         }
 
 
-def wait_until_settled(server: Server, before: int) -> None:
-    """Waits until no more connections are opened."""
+def wait_until_steady(server: Server, *, for_s: float, but_not: int = -1) -> int:
+    """Waits until the server has had as many connections for so long, and gives their number."""
     deadline = time.monotonic() + PATIENCE_S
-    count, since = before, time.monotonic()
-    while (count == before or time.monotonic() - since < SETTLED_S) and time.monotonic() < deadline:
+    count, since = server.count_clients(), time.monotonic()
+    while (count == but_not or time.monotonic() - since < for_s) and time.monotonic() < deadline:
         time.sleep(0.1)
         if (now := server.count_clients()) != count:
             count, since = now, time.monotonic()
+    return count
