@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -34,11 +34,16 @@ class Bench:
         return [one for one in chosen if all(one.can(each) for each in features)]
 
     def take_turns(
-        self, trials: Mapping[str, Trial], *, rounds: int | None = None
+        self, trials: Mapping[str, Trial], *, once: Container[str] = ()
     ) -> Iterator[tuple[str, Values]]:
-        """Has every row tried once a round, so that a noisy minute hits all of them alike."""
-        for _ in range(rounds or self.rounds):
+        """Has every row tried once a round, so that a noisy minute hits all of them alike.
+
+        Rows that are to be tried `once` take part in the first round only.
+        """
+        for number in range(self.rounds):
             for row, trial in trials.items():
+                if number > 0 and row in once:
+                    continue
                 self.empty()
                 try:
                     yield row, trial()

@@ -52,6 +52,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
         concurrency=50,
         processes=2,
         share=1.5,
+        peers_once=True,
     ),
     Backlog(
         name="noop-200-twice",
@@ -67,6 +68,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
         jobs={"": "sleep"},
         concurrency=100,
         most=8_000,
+        peers_once=True,
     ),
     Pickup(),
     Backlog(
@@ -76,6 +78,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
         attempts=2,
         concurrency=50,
         needs=("retry",),
+        peers_once=True,
         share=0.5,
     ),
     Backlog(
@@ -83,6 +86,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
         title="Delayed jobs that are due when the worker starts, concurrency 50",
         concurrency=50,
         needs=("delay",),
+        peers_once=True,
         options={"delay_ms": 1},
         share=0.8,
     ),

@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.harness.bench import Bench, Trial, Values
 from benchmarks.harness.contenders import Contender
 from benchmarks.harness.workers import Sample, run_workers
+from benchmarks.names import PYTHON_PEERS
 from benchmarks.report.results import Metric
 
 #: A round is sized to take so long, after what the one before showed.
@@ -53,6 +54,8 @@ class Backlog:
     #: How many of a contender's no-op jobs a second are to be expected here, and at most.
     share: float = 1.0
     most: int = MOST
+    #: Whether Python's peers take part in the first round only, which saves minutes.
+    peers_once: bool = False
     metrics: tuple[Metric, ...] = METRICS
     on_request: bool = False
 
@@ -65,7 +68,7 @@ class Backlog:
                 row = f"{one.name}, {label}" if label else one.name
                 rates[row] = min(one.pace * self.share, self.most)
                 trials[row] = partial(self._measure, bench, one, job, row, rates)
-        return bench.take_turns(trials)
+        return bench.take_turns(trials, once=PYTHON_PEERS if self.peers_once else ())
 
     def _measure(
         self, bench: Bench, contender: Contender, job: str, row: str, rates: dict[str, float]

@@ -44,7 +44,7 @@ class IdleQueues:
                 trials[f"{one.name}, workers not announced"] = partial(
                     self._measure, bench, one, announced=False
                 )
-        return bench.take_turns(trials, rounds=1)
+        return bench.take_turns(trials, once=trials)
 
     def _measure(self, bench: Bench, contender: Contender, *, announced: bool) -> Values:
         # The server takes a moment to notice that the workers of the row before are gone.

@@ -25,7 +25,7 @@ class Memory:
     def run(self, bench: Bench) -> Iterator[tuple[str, Values]]:
         """Measures all contenders, once."""
         trials = {one.name: partial(self._measure, bench, one) for one in bench.contenders}
-        return bench.take_turns(trials, rounds=1)
+        return bench.take_turns(trials, once=trials)
 
     def _measure(self, bench: Bench, contender: Contender) -> Values:
         # What is there once for all jobs is there before.
