@@ -10,7 +10,7 @@ CODE := framework tests examples pipelines plugins benchmarks .ci
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' Makefile
 
 run: venv ## Run the pipeline in pipelines/ until Ctrl-C; ARGS=--until-idle ends by itself
 	@exec $(BIN)/toril run pipelines $(ARGS)
@@ -50,14 +50,35 @@ map: ## Print the tree of modules with what lives in each
 board: venv node ## Use bull-board on Toril's queues in Chromium, and renew docs/bull-board/
 	$(BIN)/python -m tests.wire.board.show
 
-bench: venv ## Run the benchmarks, each for five minutes at most
-	@for script in benchmarks/bench_*.py; do \
-		echo "$$script"; timeout 300 $(BIN)/python "$$script" || { echo "$$script failed" >&2; exit 1; }; \
+# ONLY=noop,add measures less, PEERS=toril,bullmq fewer, ROUNDS=1 once.
+bench: venv peers ## Measure Toril beside its peers (ONLY=noop,add PEERS=toril,bullmq ROUNDS=1)
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(PEERS),--peers $(PEERS)) \
+		$(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
+
+# Each peer lives in an environment of its own, since what they pin does not go together.
+PEER_LOCKS := $(wildcard benchmarks/locks/*-requirements.txt)
+peers: venv $(PEER_LOCKS:benchmarks/locks/%-requirements.txt=benchmarks/.venv/%/.installed)
+	@if command -v npm >/dev/null; then \
+		$(MAKE) --silent --no-print-directory benchmarks/node/node_modules/.installed; \
+	else echo "npm is not installed: BullMQ for Node is left out" >&2; fi
+
+benchmarks/.venv/%/.installed: benchmarks/locks/%-requirements.txt
+	@echo "installing $* into benchmarks/.venv/$*"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	@$(BIN)/uv pip install --quiet --python $(@D)/bin/python --require-hashes --requirement $<
+	@touch $@
+
+lock-peers: venv ## Renew what the peers' environments hold (UPGRADE=--upgrade for newer versions)
+	@for name in $(PEER_LOCKS:benchmarks/locks/%-requirements.txt=%); do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --custom-compile-command 'make lock-peers' $(UPGRADE) \
+			--output-file benchmarks/locks/$$name-requirements.txt benchmarks/locks/$$name.in || exit 1; \
 	done
 
 clean: ## Remove the environment, caches and builds
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
-		.import_linter_cache tests/wire/node_modules tests/wire/board/node_modules
+		.import_linter_cache tests/wire/node_modules tests/wire/board/node_modules \
+		benchmarks/.venv benchmarks/node/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 venv: $(VENV)/.toril-installed ## Make .venv with Toril and all it needs
@@ -90,4 +111,4 @@ node:
 	@cd $* && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-.PHONY: help run test check lint format types imports lock docs map board bench clean venv node
+.PHONY: help run test check lint format types imports lock lock-peers docs map board bench peers clean venv node

@@ -1,25 +1,22 @@
-"""Measures how long `toril check` takes: a big pipeline, a small one, and the bare start.
+"""How long `toril check` takes: a big pipeline, the demo, and the bare start.
 
-    python benchmarks/bench_check.py [--jobs 1000] [--queues 200] [--files 50] [--profile]
-
-Targets on the reference machine: the big one under 2 s, the demo under 500 ms, `--version` under
-150 ms. Prints the fastest of several runs, which the machine's other work disturbs least.
+To see where the time goes: `python -m cProfile -s cumulative .venv/bin/toril check DIR`.
 """
 
 from __future__ import annotations
 
-import argparse
-import cProfile
-import pstats
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parent.parent
-RUNS = 5
+from benchmarks.harness.bench import Bench, Values
+from benchmarks.harness.contenders import ROOT
+from benchmarks.report.results import Metric
+
+JOBS, QUEUES, FILES = 1_000, 200, 50
 
 TOP = """\
 version: 1
@@ -97,50 +94,31 @@ def write_big_pipeline(root: Path, *, jobs: int, queues: int, files: int) -> Non
         (root / f"file-{number:03}.yaml").write_text("".join(parts))
 
 
-def measure_ms(run: Callable[[], object]) -> float:
-    """Gives the fastest of several runs."""
-    times = []
-    for _ in range(RUNS):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return min(times) * 1000
+class Checking:
+    """Runs the command as a process."""
+
+    name = "check"
+    title = "The `toril` command, from its start to its end"
+    metrics = (Metric(name="took", title="took", unit="ms"),)
+    on_request = False
+
+    def run(self, bench: Bench) -> Iterator[tuple[str, Values]]:
+        """Measures each command line once a round."""
+        with tempfile.TemporaryDirectory(prefix="toril-bench-") as folder:
+            write_big_pipeline(Path(folder), jobs=JOBS, queues=QUEUES, files=FILES)
+            commands = {
+                f"check of {JOBS:,} jobs, {QUEUES} queues, {FILES} files": ["check", folder],
+                "check of the demo in pipelines/": ["check"],
+                "--version": ["--version"],
+            }
+            for _ in range(bench.rounds):
+                for row, arguments in commands.items():
+                    start = time.perf_counter()
+                    run_toril(*arguments)
+                    yield row, {"took": (time.perf_counter() - start) * 1000}
 
 
 def run_toril(*arguments: str) -> None:
-    """Runs the command as a process; fails if it does."""
+    """Runs the command; fails if it does."""
     command = [str(Path(sys.executable).with_name("toril")), *arguments]
-    subprocess.run(command, check=True, capture_output=True, cwd=REPOSITORY)
-
-
-def profile_loading(root: Path) -> None:
-    """Prints where the time goes."""
-    from toril.config.loader import load_pipeline
-
-    with cProfile.Profile() as profile:
-        load_pipeline(root)
-    pstats.Stats(profile).sort_stats("cumulative").print_stats(45)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=1000)
-    parser.add_argument("--queues", type=int, default=200)
-    parser.add_argument("--files", type=int, default=50)
-    parser.add_argument("--profile", action="store_true")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        write_big_pipeline(root, jobs=options.jobs, queues=options.queues, files=options.files)
-        if options.profile:
-            profile_loading(root)
-            return
-        big_ms = measure_ms(lambda: run_toril("check", str(root)))
-    size = f"{options.jobs} jobs, {options.queues} queues, {options.files} files"
-    print(f"toril check, {size}: {big_ms:7.0f} ms")
-    print(f"toril check pipelines (the demo): {measure_ms(lambda: run_toril('check')):7.0f} ms")
-    print(f"toril --version: {measure_ms(lambda: run_toril('--version')):7.0f} ms")
-
-
-if __name__ == "__main__":
-    main()
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
