@@ -38,7 +38,7 @@ imports: venv ## Check that layers import only what is below them
 lock: venv ## Renew requirements.txt from pyproject.toml (UPGRADE=--upgrade for newer versions)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --custom-compile-command 'make lock' $(UPGRADE) \
-		--extra dev --extra fast --no-emit-package toril --output-file requirements.txt \
+		--extra dev --no-emit-package toril --output-file requirements.txt \
 		pyproject.toml $(PLUGINS)
 
 docs: venv ## Write docs/language.md from the schemas

@@ -130,9 +130,9 @@ async def test_we_stop_at_nodes_limit_and_at_its_end(node, client, toril_run) ->
     async with toril_run():
         ran = await node.run(
             """
-            const end = Date.now() + 1200;
             await queue('orders').upsertJobScheduler('three', {every: 40, limit: 3},
                 {name: 'echo', data: {}});
+            const end = Date.now() + 2200;
             await queue('orders').upsertJobScheduler('short',
                 {pattern: '* * * * * *', endDate: end}, {name: 'echo', data: {}});
             await new Promise((done) => setTimeout(done, end - Date.now() + 1100));
@@ -142,7 +142,9 @@ async def test_we_stop_at_nodes_limit_and_at_its_end(node, client, toril_run) ->
         )
 
     assert [key for key, _ in ran].count("three") == 3
-    assert [is_in_time for key, is_in_time in ran if key == "short"] in ([True], [True] * 2)
+    in_time = [is_in_time for key, is_in_time in ran if key == "short"]
+    assert all(in_time)
+    assert 1 <= len(in_time) <= 3
 
 
 async def test_node_stops_at_our_limit(node, client) -> None:
