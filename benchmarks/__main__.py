@@ -90,7 +90,11 @@ def run(chosen: Sequence[Measurement], peers: Sequence[str], rounds: int) -> Res
     tables = {}
     with open_bench(peers, rounds) as bench:
         for measurement in chosen:
-            table = tables[measurement.name] = measure(bench, measurement)
+            try:
+                table = tables[measurement.name] = measure(bench, measurement)
+            except Exception as error:  # noqa: BLE001 - what the others gave must not be lost
+                bench.failures.append(f"{measurement.name}: {type(error).__name__}: {error}")
+                continue
             print(format_text(table), flush=True)
         about = describe_run(bench)
     return Results(about=about, tables=tables, failures=bench.failures)

@@ -69,6 +69,7 @@ class QueueLength:
 def build_calls(sender: SyncSender, keys: QueueKeys, length: int) -> dict[str, Callable[[], Any]]:
     """Gives what builds each call, on another job every time."""
     numbers = itertools.count(4 * length)
+    # Behind those that are claimed, ahead of the one whose state is asked.
     middle = itertools.count(length // 2)
 
     def claim_one() -> Any:
@@ -87,6 +88,6 @@ def build_calls(sender: SyncSender, keys: QueueKeys, length: int) -> dict[str, C
         "claim, then settle": settle_one,
         "counts": lambda: read_counts(keys),
         "newest 50 waiting": lambda: list_jobs(keys, JobState.WAITING),
-        "state of a job in the middle": lambda: read_state(keys, name_job(length // 2)),
+        "state of a job in the middle": lambda: read_state(keys, name_job(length * 3 // 4)),
         "remove a job in the middle": lambda: remove_job(keys, name_job(next(middle))),
     }
