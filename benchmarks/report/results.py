@@ -59,6 +59,7 @@ class Results:
 
 def save_results(results: Results, path: Path) -> None:
     """Writes results as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(asdict(results), indent=1) + "\n")
 
 
