@@ -8,8 +8,10 @@ import time
 
 import pytest
 
+from toril.declarations.units import Rate
 from toril.runtime.call import Call
 from toril.runtime.calls.claim import Owner
+from toril.runtime.calls.limits import set_rate
 from toril.runtime.calls.locks import hand_back
 from toril.runtime.calls.settle import settle_and_claim
 from toril.runtime.worker import launcher
@@ -238,6 +240,43 @@ async def test_adopted_jobs_run_one_at_a_time_and_then_the_worker_ends(rig, wait
     assert [await rig.state(job_id) for job_id in ids] == ["completed"] * 5
     assert most == 1
     assert await rig.state(waiting[-1]) == "waiting"
+
+
+async def test_adopted_jobs_keep_to_the_rate_limit_as_any_start_does(rig):
+    clock = rig.use_virtual_clock()
+    began, started = clock.now_ms(), []
+    rig.job(lambda job: started.append(clock.now_ms()), run_in="async")
+    await rig.sender.send(set_rate(rig.keys(), Rate(2, 10_000)))
+    await rig.add_many([None] * 2)
+    for _ in range(2):
+        await claim_behind_its_back(rig, "dead")
+
+    alone = rig.start(token="alone", adopt=[("orders", "dead")])
+    for _ in range(300):
+        await asyncio.sleep(0.002)
+        clock.advance(0.05)
+        if rig.task_of(alone).done():
+            break
+
+    assert len(started) == 2
+    assert min(started) >= began + 10_000
+
+
+async def test_an_isolation_worker_that_waits_for_the_rate_can_be_stopped(rig):
+    rig.job(lambda job: None)
+    await rig.sender.send(set_rate(rig.keys(), Rate(1, 3_600_000)))
+    await rig.add()
+    await claim_behind_its_back(rig, "dead")
+    alone = rig.start(token="alone", adopt=[("orders", "dead")])
+    for _ in range(800):
+        if await rig.redis.get(rig.keys().lock("job-1")) == b"alone":
+            break
+        await asyncio.sleep(0.005)
+
+    await asyncio.wait_for(alone.stop(0), 4)
+
+    assert not rig.said("job_started")
+    assert await rig.redis.llen(rig.keys().active) == 1
 
 
 async def test_jobs_moved_to_its_own_token_before_it_started_are_run_too(rig):

@@ -78,6 +78,13 @@ def set_rate(keys: QueueKeys, rate: Rate | None) -> Call[None]:
     return Call("set_limits", (keys.base,), args, lambda _: None)
 
 
+def admit_start(keys: QueueKeys, job_id: str, *, now_ms: int) -> Call[int]:
+    """Counts a start of a job that is active already and runs again; or gives for how many ms it
+    has to wait, 0 if it may start.
+    """
+    return Call("admit_start", (keys.base,), (now_ms, job_id), int)
+
+
 def apply_limits(
     keys: QueueKeys, max_active: int | None, rate: Rate | None, key_limits: Sequence[KeyLimit] = ()
 ) -> Steps[bool]:

@@ -22,7 +22,7 @@ _HALVED_FROM = 8
 #: Reason and stack traces of a failure, about.
 _SMALL_BYTES = 16 * 1024
 #: A limit may be lifted by hand; so long at most is it believed.
-_LONGEST_LIMIT_S = 30.0
+LONGEST_LIMIT_S = 30.0
 #: So often at least is an outcome sent that Redis answers with an error: someone may mend it.
 _LONGEST_PAUSE_S = 60.0
 
@@ -180,7 +180,7 @@ class ServedQueue:
             return
         if self._limit is not None:
             self._limit.cancel()
-        self._limit = self._alarms.after(min(limit_ms / 1000, _LONGEST_LIMIT_S), self._end_limit)
+        self._limit = self._alarms.after(min(limit_ms / 1000, LONGEST_LIMIT_S), self._end_limit)
 
     def note_due(self, due_ms: int | None) -> None:
         """Claims again when a delayed job is due, if that is before what is known already.
