@@ -13,8 +13,8 @@ from toril.runtime.call import Arg, Call
 LUA_ROOT = Path(__file__).parent / "lua"
 
 #: A line `--- include lib/NAME` brings lib/NAME.lua in, once, where it is first named. An indented
-#: one stands in a function, and what it brings is known there only: so that a script makes those
-#: functions only when it needs them.
+#: one stands in a function or a block, and what it brings is known there only: so that a script
+#: makes those functions only when it needs them.
 INCLUDE = "--- include "
 
 

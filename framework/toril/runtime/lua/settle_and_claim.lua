@@ -31,7 +31,6 @@
 --- include lib/promote_due
 --- include lib/settle
 --- include lib/claim
---- include lib/metrics
 
 local q = queue_at(KEYS[1])
 local now_ms = tonumber(ARGV[1])
@@ -46,7 +45,10 @@ q.defers_marks = true
 -- Before all else: it needs no memory, and after a first write a full server lets the others pass.
 trim_events(q)
 local codes, has_finished, failed = settle(q, outcomes, owner.token, now_ms)
-count_finished(q, outcomes, codes, now_ms, minutes)
+if minutes > 0 then
+  --- include lib/metrics
+  count_finished(q, outcomes, codes, now_ms, minutes)
+end
 promote_due(q, now_ms)
 local jobs, limit_ms, due_ms = {}, 0, nil
 if wanted > 0 then

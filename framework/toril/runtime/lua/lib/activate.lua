@@ -1,7 +1,7 @@
 --- include lib/emit
 --- include lib/owner
 
--- Makes a job that was just put into `active` the owner's. `owner`: token, lock_ms, worker.
+-- Starts a job for its owner; lock_jobs(q, ids, owner) has to follow. `owner`: token, lock_ms, worker.
 -- Gives what the worker needs: {id, fields, attempts started, children's results or false}; whether
 -- the job has to be failed without running; and how many bytes its fields are.
 local function activate(q, id, fields, owner, now_ms)
@@ -15,7 +15,6 @@ local function activate(q, id, fields, owner, now_ms)
       is_doomed = true
     end
   end
-  redis.call('SET', job_key .. ':lock', owner.token, 'PX', owner.lock_ms)
   emit(q, 'active', 'jobId', id, 'prev', 'waiting')
   local runs_it = owner_mark(owner.token, started)
   if owner.worker ~= '' then

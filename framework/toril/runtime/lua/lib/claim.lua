@@ -1,5 +1,6 @@
 --- include lib/take_ids
 --- include lib/activate
+--- include lib/lock_jobs
 --- include lib/rate
 --- include lib/keyed
 
@@ -61,6 +62,7 @@ local function claim(q, wanted, owner, now_ms)
   end
   if #jobs > 0 then
     redis.call('LPUSH', q.active, unpack(active))
+    lock_jobs(q, active, owner)
     if rate then
       rate.count_starts(counted, now_ms)
     end

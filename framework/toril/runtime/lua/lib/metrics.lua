@@ -34,9 +34,6 @@ end
 -- Counts the jobs of a call that finished, minute by minute as BullMQ does; `most` minutes are kept.
 -- A key that is not of its type is left as it is: nothing hangs on it.
 local function count_finished(q, outcomes, codes, now_ms, most)
-  if most <= 0 then
-    return
-  end
   local finished = { 0, 0 }
   for n, outcome in ipairs(outcomes) do
     if codes[n] == 0 and finished[outcome[1]] then
