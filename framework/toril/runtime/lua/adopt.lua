@@ -15,7 +15,6 @@
 
 --- include lib/owner
 --- include lib/activate
---- include lib/lock_jobs
 
 local q = queue_at(KEYS[1])
 local now_ms = tonumber(ARGV[1])

@@ -1,4 +1,5 @@
 --- include lib/emit
+--- include lib/lock_jobs
 --- include lib/owner
 
 -- Starts a job for its owner; lock_jobs(q, ids, owner) has to follow. `owner`: token, lock_ms, worker.

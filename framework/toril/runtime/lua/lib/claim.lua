@@ -1,6 +1,5 @@
 --- include lib/take_ids
 --- include lib/activate
---- include lib/lock_jobs
 --- include lib/rate
 --- include lib/keyed
 
@@ -17,11 +16,8 @@ local function claim(q, wanted, owner, now_ms)
   if rate then
     allowed, limit_ms = rate.allowed_starts(wanted, now_ms)
   end
-  if limit_ms > 0 then
+  if limit_ms > 0 or is_paused(q) then
     return {}, limit_ms
-  end
-  if is_paused(q) then
-    return {}, 0
   end
   local max_active = settings_of(q).max_active
   local free = max_active and math.max(max_active - redis.call('LLEN', q.active), 0) or wanted
