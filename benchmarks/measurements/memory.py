@@ -15,7 +15,7 @@ MANY, FEW = 20_000, 5_000
 
 
 class Memory:
-    """Adds jobs and asks the server what it uses more than before."""
+    """Adds jobs to as many that wait, and asks the server what it uses more than before."""
 
     name = "memory"
     title = f"Memory of the server per {SHOWN:,} waiting jobs"
@@ -28,10 +28,10 @@ class Memory:
         return bench.take_turns(trials, once=trials)
 
     def _measure(self, bench: Bench, contender: Contender) -> Values:
-        # What is there once for all jobs is there before.
-        contender.ask("fill", job="noop", count=100)
-        before = bench.server.read_used_memory()
         count = MANY if contender.can("bulk") else FEW
+        # What is there once for all jobs is there before: a capped stream of events is full then.
+        contender.ask("fill", job="noop", count=count)
+        before = bench.server.read_used_memory()
         contender.ask("fill", job="noop", count=count)
         grown = bench.server.read_used_memory() - before
         return {"memory": grown / count * SHOWN / 1_000_000}

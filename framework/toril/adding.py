@@ -231,7 +231,7 @@ class JobBuilder:
             is_lifo=job_type.order == "lifo",
             unique=None if job_type.unique is None else UniqueRule(name, job_type.unique),
             limit_keys=LimitKeys(job_type.queue, self._pipeline.queues[job_type.queue].limits),
-            opts=build_opts(job_type),
+            opts=build_opts(job_type, self._pipeline.queues[job_type.queue]),
         )
 
 

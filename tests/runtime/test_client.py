@@ -20,7 +20,7 @@ from toril.runtime.sender import AsyncSender
 from toril.runtime.sync_sender import SyncSender
 from toril.sync_client import SyncClient
 
-UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+GENERATED_ID = re.compile(r"[0-9A-Za-z_~]{20}")
 
 
 async def echo(job: Any) -> Any:
@@ -46,7 +46,7 @@ async def test_an_added_job_runs_and_its_result_comes_back(rig: Any, make_client
     assert await handle.state() == "completed"
     assert await handle.progress() == 50
     assert await handle.logs() == ["half way"]
-    assert UUID7.fullmatch(handle.id)
+    assert GENERATED_ID.fullmatch(handle.id)
     assert (handle.queue, handle.created) == ("orders", True)
 
 

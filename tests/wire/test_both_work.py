@@ -47,6 +47,30 @@ async def test_a_mixed_fleet_runs_each_job_once(node, client, toril_run):
     assert 0 < ran < 600
 
 
+async def test_what_a_node_worker_leaves_a_toril_worker_trims(node, client, toril_run):
+    kept = await client.add_many("few-kept", [{"n": n} for n in range(5)])
+    gone = await client.add("none-kept", {})
+    await node.run(
+        """
+        kept.worker = worker('orders', async () => 'node');
+        while ((await queue('orders').getWaitingCount()) + (await queue('orders').getActiveCount()))
+          await new Promise((done) => setTimeout(done, 20));
+        await kept.worker.close();
+        """
+    )
+    left = await node.run("return (await queue('orders').getCompleted()).map((job) => job.id)")
+
+    async with toril_run():
+        last = await client.add("few-kept", {})
+        await last.result(timeout="10s")
+    trimmed = await node.run("return (await queue('orders').getCompleted()).map((job) => job.id)")
+
+    assert sorted(left) == sorted(job.id for job in kept)
+    assert gone.id not in left
+    assert len(trimmed) == 2
+    assert last.id in trimmed
+
+
 async def test_a_scheduler_alternates_between_both(node, toril_run):
     await node.run(
         """

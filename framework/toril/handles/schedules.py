@@ -215,7 +215,7 @@ def _build_schedule(client: Sends | SendsSync, queue: str, wish: _Wish, zone: st
     offset_ms = _read_own_span_ms("offset", wish.offset)
     if every_ms is not None and offset_ms is not None and offset_ms >= every_ms:
         raise ValueError("expected an offset shorter than the interval")
-    opts = build_opts(job_type)
+    opts = build_opts(job_type, client.pipeline.queues[queue])
     priority = read_priority(AddOptions(priority=wish.priority), job_type.priority)
     return NewSchedule(
         id=wish.id,

@@ -73,9 +73,10 @@ class DeadLetters:
         handler: JobType | None = self._pipeline.jobs.get(rule.job)
         if handler is None:
             return _Writer(rule, when, {"attempts": 0}, 0)
+        opts = build_opts(handler, self._pipeline.queues[handler.queue])
         # What Node stores in `opts`, too.
         priority = {"priority": handler.priority} if handler.priority else {}
-        return _Writer(rule, when, {**build_opts(handler), **priority}, handler.priority)
+        return _Writer(rule, when, {**opts, **priority}, handler.priority)
 
 
 def find_letter_queues(pipeline: Pipeline) -> tuple[str, ...]:

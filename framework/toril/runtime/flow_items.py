@@ -54,7 +54,8 @@ def build_items(
     job_type = step.refine(pipeline.jobs[step.job])
     name, variables = _find_variables(step)
     template = parse_template(step.data, variables)
-    opts, own = build_opts(job_type), {key: job.own[key] for key in (FLOW, RUN, STEP)}
+    opts = build_opts(job_type, pipeline.queues[job_type.queue])
+    own = {key: job.own[key] for key in (FLOW, RUN, STEP)}
     parent = ParentLink(id=job.id, queue=job.queue, on_failure=_failure_of_item(step))
     for number, item in enumerate(items):
         data = template.render({**context, name: item} if name else context)

@@ -247,7 +247,7 @@ def _build_step(
         id=step_job_id(run_id, step.name),
         name=step.job,
         data=data,
-        opts=build_opts(job_type),
+        opts=build_opts(job_type, pipeline.queues[job_type.queue]),
         timestamp_ms=now_ms,
         priority=job_type.priority,
         parent=links[0] if links else None,

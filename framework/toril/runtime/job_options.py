@@ -1,6 +1,8 @@
 """What a job type stores with each of its jobs, as BullMQ's options by their public names.
 
-So a Node worker, or one whose configuration is older, treats the job as declared when it was added.
+So a Node worker, or one whose configuration is older, retries the job as it was declared when it
+was added. How long it stays when it has finished, Toril's workers know: stored with each job, that
+would be a fifth of a small one's memory.
 """
 
 from __future__ import annotations
@@ -9,16 +11,23 @@ from typing import Any
 
 from toril.declarations.backoff import Backoff
 from toril.declarations.job_type import JobType
+from toril.declarations.queue import Queue
 from toril.runtime.codec import JobOpts, encode_keep
 
 
-def build_opts(job_type: JobType) -> JobOpts:
-    """Gives attempts, backoff, removeOnComplete and removeOnFail as the job type declares them."""
+def build_opts(job_type: JobType, queue: Queue) -> JobOpts:
+    """Gives attempts and backoff as the job type declares them, removeOnComplete and removeOnFail.
+
+    The last two only for a queue that others serve, and for jobs of which nothing stays: what else
+    a Node worker leaves beside Toril's on one queue, these trim as they finish jobs of their own.
+    """
     opts = JobOpts({"attempts": job_type.retry.attempts})
     if job_type.retry.backoff is not None:
         opts["backoff"] = build_backoff(job_type.retry.backoff)
-    opts["removeOnComplete"] = encode_keep(job_type.keep.completed)
-    opts["removeOnFail"] = encode_keep(job_type.keep.failed)
+    keep = {"removeOnComplete": job_type.keep.completed, "removeOnFail": job_type.keep.failed}
+    for name, rule in keep.items():
+        if queue.served_by == "external" or rule.count == 0:
+            opts[name] = encode_keep(rule)
     return opts
 
 

@@ -176,7 +176,8 @@ def build_schedule(pipeline: Pipeline, schedule: Schedule) -> NewSchedule:
     """
     if schedule.job is not None and schedule.foreach is None:
         job_type = pipeline.jobs[schedule.job]
-        opts, priority = dict(build_opts(job_type)), job_type.priority
+        opts = dict(build_opts(job_type, pipeline.queues[job_type.queue]))
+        priority = job_type.priority
     else:
         opts, priority = dict(TRIGGER_OPTS), 0
     if isinstance(schedule.priority, int) and schedule.foreach is None:

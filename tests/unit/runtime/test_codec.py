@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import json
 import math
-import uuid
 
 import pytest
 from hypothesis import given
@@ -20,6 +19,7 @@ from toril.runtime.codec import (
     encode_keep,
     encode_opts,
     generate_job_id,
+    generate_job_ids,
     read_keep,
     validate_job_id,
 )
@@ -208,19 +208,37 @@ def test_a_stored_age_is_whole_seconds_and_never_shorter() -> None:
     assert encode_keep(KeepRule(count=3, age_ms=1_500)) == {"count": 3, "age": 2}
 
 
-@given(st.integers(0, 2**48 - 1))
-def test_generated_ids_are_uuids_that_tell_their_time(now_ms: int) -> None:
-    made = uuid.UUID(generate_job_id(now_ms))
+DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~"
 
-    assert (made.version, made.variant) == (7, uuid.RFC_4122)
-    assert made.int >> 80 == now_ms
+
+@given(st.integers(0, 2**48 - 1))
+def test_generated_ids_tell_their_time(now_ms: int) -> None:
+    made = generate_job_id(now_ms)
+
+    value = 0
+    for digit in made:
+        value = value * 64 + DIGITS.index(digit)
+    assert len(made) == 20
+    assert value >> 72 == now_ms
+
+
+@given(st.integers(0, 2**48 - 2))
+def test_ids_generated_later_sort_later(now_ms: int) -> None:
+    assert generate_job_id(now_ms) < generate_job_id(now_ms + 1)
 
 
 def test_generated_ids_differ_and_are_valid() -> None:
-    ids = {generate_job_id(1_790_000_000_000) for _ in range(1_000)}
+    ids = list(generate_job_ids(1_790_000_000_000, 10_000))
 
-    assert len(ids) == 1_000
+    assert len(set(ids)) == 10_000
     assert all(validate_job_id(one) == one for one in ids)
+
+
+@given(st.integers(1_000_000_000_000, 2**42 - 1))
+def test_generated_ids_of_this_century_are_never_integers(now_ms: int) -> None:
+    start = generate_job_id(now_ms)[:8]
+
+    assert not start.isdecimal()
 
 
 @pytest.mark.parametrize("job_id", ["a", "sync-user-123", "007x", "run.step", "ü", "1.5", "a b"])
