@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import pytest
-from redis.exceptions import ResponseError
 from tests.scripts.settling import (
     ACTIVE,
     MANUAL_LIMIT,
@@ -19,11 +16,9 @@ from tests.scripts.settling import (
 )
 
 from toril.runtime.calls.claim import Owner
-from toril.runtime.connection import connect
 from toril.runtime.outcomes import (
     GivenBack,
 )
-from toril.runtime.sender import AsyncSender
 
 CLAIMS = {
     "the job next in line becomes the owner's": {
@@ -242,19 +237,3 @@ async def test_one_call_carries_so_many_bytes_and_wakes_for_the_rest(check, redi
     assert 9 <= len(reply.jobs) <= 24
     assert await redis.llen(keys.wait) == 40 - len(reply.jobs)
     assert await redis.zscore(keys.marker, "0") == 0
-
-
-async def test_where_msetex_is_not_to_be_had_jobs_are_locked_one_by_one(check, redis, keys, server):
-    """As on servers before Valkey 9.1 and Redis 8.4."""
-    await redis.execute_command("ACL", "SETUSER", "old", "on", "nopass", "~*", "&*", "+@all")
-    with contextlib.suppress(ResponseError):  # such a server has no rule for it either
-        await redis.execute_command("ACL", "SETUSER", "old", "-msetex")
-    old = connect(server.url.replace("unix://", "unix://old:any@"))
-    await check(before=[], call=add("a", "b"))
-
-    reply = await AsyncSender(old).send(claim(2)(keys))
-
-    await old.aclose()
-    assert [job.id for job in reply.jobs] == ["a", "b"]
-    assert [await redis.get(keys.lock(job_id)) for job_id in ("a", "b")] == [b"tok", b"tok"]
-    assert 0 < await redis.pttl(keys.lock("b")) <= 30_000

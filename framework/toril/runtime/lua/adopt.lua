@@ -20,16 +20,14 @@ local q = queue_at(KEYS[1])
 local now_ms = tonumber(ARGV[1])
 local from_token = ARGV[2]
 local owner = { token = ARGV[3], lock_ms = ARGV[4], worker = ARGV[5] }
-local jobs, ids = {}, {}
+local jobs = {}
 
 visit_active(q, from_token, function(id, owned)
   local fields = owned and redis.pcall('HGETALL', q.base .. id) or {}
   if #fields > 0 then
     table.insert(jobs, 1, (activate(q, id, fields, owner, now_ms)))
-    ids[#ids + 1] = id
     redis.call('SREM', q.stalled, id)
   end
 end)
-lock_jobs(q, ids, owner)
 add_children_results(q, jobs)
 return cmsgpack.pack(jobs)

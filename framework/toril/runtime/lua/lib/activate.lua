@@ -1,8 +1,7 @@
 --- include lib/emit
---- include lib/lock_jobs
 --- include lib/owner
 
--- Starts a job for its owner; lock_jobs(q, ids, owner) has to follow. `owner`: token, lock_ms, worker.
+-- Makes a job that was just put into `active` the owner's. `owner`: token, lock_ms, worker.
 -- Gives what the worker needs: {id, fields, attempts started, children's results or false}; whether
 -- the job has to be failed without running; and how many bytes its fields are.
 local function activate(q, id, fields, owner, now_ms)
@@ -16,6 +15,7 @@ local function activate(q, id, fields, owner, now_ms)
       is_doomed = true
     end
   end
+  redis.call('SET', job_key .. ':lock', owner.token, 'PX', owner.lock_ms)
   emit(q, 'active', 'jobId', id, 'prev', 'waiting')
   local runs_it = owner_mark(owner.token, started)
   if owner.worker ~= '' then

@@ -58,7 +58,6 @@ local function claim(q, wanted, owner, now_ms)
   end
   if #jobs > 0 then
     redis.call('LPUSH', q.active, unpack(active))
-    lock_jobs(q, active, owner)
     if rate then
       rate.count_starts(counted, now_ms)
     end
