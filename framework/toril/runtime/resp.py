@@ -10,15 +10,22 @@ from redis.exceptions import InvalidResponse
 
 from toril.runtime.call import Arg
 
+#: What stands between two parts of a command, by the size of the second; most are short.
+_FEW = 256
+_SIZES = [b"\r\n$%d\r\n" % size for size in range(_FEW)]
+
 _SIMPLE, _ERROR, _INTEGER, _BULK, _ARRAY = b"+-:$*"
 
 
 def pack_command(parts: Sequence[Arg]) -> bytes:
     """Gives a command as the server reads it."""
-    packed = [b"*%d\r\n" % len(parts)]
+    packed = [b"*%d" % len(parts)]
     for part in parts:
         value = part if type(part) is bytes else str(part).encode()
-        packed.append(b"$%d\r\n%b\r\n" % (len(value), value))
+        size = len(value)
+        packed.append(_SIZES[size] if size < _FEW else b"\r\n$%d\r\n" % size)
+        packed.append(value)
+    packed.append(b"\r\n")
     return b"".join(packed)
 
 
