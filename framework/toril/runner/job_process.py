@@ -190,7 +190,7 @@ class JobRunner:
             message["queue"],
             message["id"],
             _read_pairs(message["fields"]),
-            _read_pairs(message["children"]),
+            children=_read_pairs(message["children"]),
         )
         self._clock.offset_ms += message["now_ms"] - self._clock.now_ms()
         plan = self._find_plan(job)

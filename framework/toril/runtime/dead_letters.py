@@ -9,9 +9,11 @@ job that handles it sees all of it; its field `t:dl` has what sending it back ta
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
+
+import msgspec
 
 from toril.declarations.dead_letter import WHEN_VARIABLES, DeadLetterRule
 from toril.declarations.expression import Template, parse_template
@@ -52,7 +54,7 @@ class DeadLetters:
         writer = self._find_writer(job)
         if writer is None or not _is_wanted(writer, job, outcome):
             return outcome
-        return replace(outcome, letter=_write(writer, job, outcome, now_ms))
+        return msgspec.structs.replace(outcome, letter=_write(writer, job, outcome, now_ms))
 
     def _find_writer(self, job: StoredJob) -> _Writer | None:
         place = (job.queue, job.name)

@@ -62,19 +62,22 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     is_id_new: bool = False
 
 
-class StoredJob:
+#: In the place of data that nobody asked for yet.
+_UNREAD: Any = object()
+
+
+class StoredJob(msgspec.Struct, eq=False):
     """A job read from Redis; what is not asked for is never decoded.
 
-    A class of its own, not a frozen dataclass: a busy worker makes tens of thousands a second.
+    A struct: a busy worker makes tens of thousands a second.
     """
 
-    __slots__ = ("_data", "_opts", "fields", "id", "queue")
-
-    def __init__(self, queue: str, job_id: str, fields: Mapping[bytes, bytes]) -> None:
-        self.queue = queue
-        self.id = job_id
-        #: The hash as it is.
-        self.fields = fields
+    queue: str
+    id: str
+    #: The hash as it is.
+    fields: Mapping[bytes, bytes]
+    _data: Any = _UNREAD
+    _opts: dict[str, Any] | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(queue={self.queue!r}, id={self.id!r}, name={self.name!r})"
@@ -90,11 +93,9 @@ class StoredJob:
     @property
     def data(self) -> Any:
         """The input; raises InvalidData if a peer stored something that is not JSON."""
-        try:
-            return self._data
-        except AttributeError:
-            self._data: Any = decode_json(self.data_json)
-            return self._data
+        if self._data is _UNREAD:
+            self._data = decode_json(self.data_json)
+        return self._data
 
     @property
     def opts_json(self) -> bytes:
@@ -104,11 +105,9 @@ class StoredJob:
     @property
     def opts(self) -> dict[str, Any]:
         """BullMQ's options by their public names; raises InvalidData if they are not JSON."""
-        try:
-            return self._opts
-        except AttributeError:
-            self._opts: dict[str, Any] = decode_opts(self.opts_json)
-            return self._opts
+        if self._opts is None:
+            self._opts = decode_opts(self.opts_json)
+        return self._opts
 
     @property
     def timestamp_ms(self) -> int:
@@ -210,10 +209,12 @@ class StoredJob:
 
     def _integer(self, name: bytes) -> int | None:
         raw = self.fields.get(name)
-        try:
-            return None if raw is None else int(float(raw)) if b"." in raw else int(raw)
-        except (ValueError, OverflowError):
+        if raw is None:
             return None
+        try:
+            return int(raw)
+        except ValueError:
+            return _read_fraction(raw)
 
     def _tolerant(self, name: bytes, default: Any) -> Any:
         raw = self.fields.get(name)
@@ -223,21 +224,11 @@ class StoredJob:
             return default
 
 
-class ClaimedJob(StoredJob):
+class ClaimedJob(StoredJob, kw_only=True, eq=False):
     """A job that this worker owns now."""
 
-    __slots__ = ("children",)
-
-    def __init__(
-        self,
-        queue: str,
-        job_id: str,
-        fields: Mapping[bytes, bytes],
-        children: Mapping[bytes, bytes] | None = None,
-    ) -> None:
-        super().__init__(queue, job_id, fields)
-        #: Results of completed children as JSON, by the child's key.
-        self.children: Mapping[bytes, bytes] = children or {}
+    #: Results of completed children as JSON, by the child's key.
+    children: Mapping[bytes, bytes] = {}
 
     def note(self, name: str, value: bytes | None) -> None:
         """Notes that a field was stored, or with None deleted, since the claim."""
@@ -251,3 +242,11 @@ class ClaimedJob(StoredJob):
             key.decode("utf-8", "replace"): decode_json(value, f"result of {key!r}")
             for key, value in self.children.items()
         }
+
+
+def _read_fraction(raw: bytes) -> int | None:
+    """Reads a number that a peer stored with a fraction, which counts for nothing."""
+    try:
+        return int(float(raw)) if b"." in raw else None
+    except (ValueError, OverflowError):
+        return None

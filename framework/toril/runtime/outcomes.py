@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from toril.declarations.job_type import KeepRule
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(msgspec.Struct, frozen=True):
     """Ended well; `result` is JSON."""
 
     id: str
@@ -21,8 +21,7 @@ class Completed:
     fence: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(msgspec.Struct, frozen=True):
     """The copy of a job that fails for good, as it is stored in the dead-letter queue."""
 
     queue: str
@@ -35,8 +34,7 @@ class Letter:
     origin: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True):
     """Ended badly, for good; `reason` is plain text, `stacktrace` a JSON array of strings."""
 
     id: str
@@ -51,8 +49,7 @@ class Failed:
     letter: Letter | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Retried:
+class Retried(msgspec.Struct, frozen=True):
     """An attempt failed and another one follows, at once (`delay_ms` 0) or later."""
 
     id: str
@@ -62,8 +59,7 @@ class Retried:
     fence: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Postponed:
+class Postponed(msgspec.Struct, frozen=True):
     """Runs again at `until_ms`; no attempt is spent."""
 
     id: str
@@ -71,8 +67,7 @@ class Postponed:
     fence: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class GivenBack:
+class GivenBack(msgspec.Struct, frozen=True):
     """Goes back to the front of the line; no attempt is spent.
 
     `limit_ms` above 0 also holds the whole queue for so long.
@@ -83,8 +78,7 @@ class GivenBack:
     fence: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class MovedToWaitingChildren:
+class MovedToWaitingChildren(msgspec.Struct, frozen=True):
     """Waits for the children it added while it ran; no attempt is spent.
 
     When none is pending any more it is ready to run again at once. The second time in a row that

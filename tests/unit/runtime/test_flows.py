@@ -81,7 +81,9 @@ def claim(
         job.queue if job else "reports",
         job.id if job else "x",
         {name.encode(): value.encode() for name, value in stored.items()},
-        {key.encode(): json.dumps(value).encode() for key, value in (children or {}).items()},
+        children={
+            key.encode(): json.dumps(value).encode() for key, value in (children or {}).items()
+        },
     )
 
 
@@ -146,7 +148,7 @@ def test_only_what_is_declared_is_evaluated() -> None:
     forged = {**claim(report).fields, b"data": b'{"x": "${{ inputs.id }}"}'}
     children = {b"bull:orders:run1.orders": b'{"rows": "${{ inputs.to }}"}'}
 
-    data = render_step(PIPELINE, ClaimedJob("reports", report.id, forged, children))
+    data = render_step(PIPELINE, ClaimedJob("reports", report.id, forged, children=children))
 
     assert data == {"rows": "${{ inputs.to }}", "id": "r-7"}
 

@@ -99,7 +99,7 @@ def test_a_job_is_shown_by_its_queue_id_and_name() -> None:
 
 
 def test_results_of_children_are_known_by_their_key() -> None:
-    job = ClaimedJob("orders", "a", {}, {b"bull:orders:c": b"[1]", b"bull:x:d": b"null"})
+    job = ClaimedJob("orders", "a", {}, children={b"bull:orders:c": b"[1]", b"bull:x:d": b"null"})
 
     assert job.children_results == {"bull:orders:c": [1], "bull:x:d": None}
     assert ClaimedJob("orders", "a", {}).children_results == {}

@@ -35,27 +35,26 @@ def read_claimed(queue: str, packed: Iterable[Any]) -> list[ClaimedJob]:
 def _read_one(
     queue: str, raw_id: bytes, flat: list[bytes], started: int, children: Any
 ) -> ClaimedJob:
-    fields = _pairs(flat)
-    fields[b"ats"] = b"%d" % started
-    results = _pairs(children) if children else None
-    return ClaimedJob(queue, raw_id.decode("utf-8", "replace"), fields, results)
+    fields = _pairs([*flat, b"ats", b"%d" % started])
+    results = _pairs(children) if children else {}
+    return ClaimedJob(queue, raw_id.decode("utf-8", "replace"), fields, children=results)
 
 
 def read_started(
     queue: str, packed: Iterable[Any], *, owner: Owner, now_ms: int
 ) -> list[ClaimedJob]:
     """Reads jobs that a script just started; it read their fields a moment before that."""
-    jobs = read_claimed(queue, packed)
-    processed_on = b"%d" % now_ms
-    for job in jobs:
-        fields: Any = job.fields
-        fields[b"processedOn"] = processed_on
-        fields[_OWNER] = format_owner(owner.token, job.attempts_started).encode()
-        if owner.worker:
-            fields[b"pb"] = owner.worker.encode()
+    stored = [b"processedOn", b"%d" % now_ms]
+    if owner.worker:
+        stored += b"pb", owner.worker.encode()
+    jobs = []
+    for raw_id, flat, started, children in packed:
+        flat += (_OWNER, format_owner(owner.token, started).encode(), *stored)
+        jobs.append(_read_one(queue, raw_id, flat, started, children))
     return jobs
 
 
 def _pairs(flat: list[bytes]) -> dict[bytes, bytes]:
     items = iter(flat)
-    return dict(zip(items, items, strict=True))
+    # Without `strict`, which alone would cost a third more.
+    return dict(zip(items, items))  # noqa: B905 - a hash's reply is even

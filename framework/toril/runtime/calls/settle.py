@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from toril.declarations.job_type import KeepRule
 from toril.runtime.call import Call
@@ -43,19 +44,18 @@ NO_CHILDREN = -12
 KEY_BROKEN = -100
 
 
-@dataclass(frozen=True, slots=True)
-class SettledAndClaimed:
+class SettledAndClaimed(msgspec.Struct, frozen=True):
     """What became of a batch."""
 
     #: One per outcome, in order: 0, or why it was refused (names above).
-    codes: list[int] = field(default_factory=list)
-    jobs: list[ClaimedJob] = field(default_factory=list)
+    codes: list[int] = []
+    jobs: list[ClaimedJob] = []
     #: Above 0: nothing can be claimed for so long.
     rate_limit_ms: int = 0
     #: When the earliest delayed job is due; asked only when fewer jobs came than were wanted.
     next_due_ms: int | None = None
     #: Of outcomes refused for a failed child, by their number: which one, and why it failed.
-    failed_children: Mapping[int, str] = field(default_factory=dict)
+    failed_children: Mapping[int, str] = {}
 
 
 def settle_and_claim(
@@ -105,8 +105,8 @@ def settle_and_claim(
 def pack_outcome(keys: QueueKeys, outcome: Settlement) -> tuple[Any, ...]:
     """Gives an outcome as scripts take it."""
     match outcome:
-        case Completed(id, result, keep, fence):
-            return (1, id, fence, result, *_pack_keep(keep))
+        case Completed():
+            return (1, outcome.id, outcome.fence, outcome.result, *_pack_keep(outcome.keep))
         case Failed(id, reason, stacktrace, keep, attempts, fence, _, letter):
             packed = (2, id, fence, _clean(reason), stacktrace, *_pack_keep(keep), attempts)
             return packed if letter is None else (*packed, _pack_letter(keys, letter))

@@ -6,6 +6,8 @@ import asyncio
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from toril.runtime.job import ClaimedJob
 from toril.runtime.outcomes import Settlement
 from toril.runtime.worker.handles import RunningJob, RunningThreadJob
@@ -29,62 +31,37 @@ class Cause(Enum):
     STOPPING = "stopping"
 
 
-class Execution:
-    """The state of one run; a class with slots, because a busy worker makes thousands a second."""
+class Execution(msgspec.Struct, kw_only=True, eq=False):
+    """The state of one run; a struct, because a busy worker makes thousands a second."""
 
-    __slots__ = (
-        "cancel_reason",
-        "cause",
-        "claimed_at",
-        "deadline",
-        "handle",
-        "is_overdue",
-        "job",
-        "limit",
-        "name",
-        "outcome",
-        "plan",
-        "result",
-        "send_at",
-        "served",
-        "started_ms",
-        "task",
-        "tries_alone",
-    )
+    served: ServedQueue
+    job: ClaimedJob
+    #: None when the job cannot run here.
+    plan: Plan | None
+    started_ms: int
+    #: Monotonic, when the claim's reply was read.
+    claimed_at: float
+    #: None until the run has begun.
+    task: asyncio.Task[None] | None = None
+    handle: RunningJob | RunningThreadJob | None = None
+    cause: Cause | None = None
+    #: What it fails with if it was cancelled.
+    cancel_reason: str = ""
+    #: How long it may run, once that counts, and the monotonic instant when it is over.
+    limit: TimeLimit | None = None
+    deadline: float = float("inf")
+    is_overdue: bool = False
+    #: How it ended, once it has.
+    outcome: Settlement | None = None
+    result: Any = None
+    #: How often Redis answered its settlement alone with an error, and when to try again.
+    tries_alone: int = 0
+    send_at: float = 0.0
 
-    def __init__(
-        self,
-        served: ServedQueue,
-        job: ClaimedJob,
-        *,
-        plan: Plan | None,
-        started_ms: int,
-        claimed_at: float,
-    ) -> None:
-        self.served = served
-        self.job = job
-        self.name = job.name
-        #: None when the job cannot run here.
-        self.plan = plan
-        self.started_ms = started_ms
-        #: Monotonic, when the claim's reply was read.
-        self.claimed_at = claimed_at
-        #: None until the run has begun.
-        self.task: asyncio.Task[None] | None = None
-        self.handle: RunningJob | RunningThreadJob | None = None
-        self.cause: Cause | None = None
-        #: What it fails with if it was cancelled.
-        self.cancel_reason = ""
-        #: How long it may run, once that counts, and the monotonic instant when it is over.
-        self.limit: TimeLimit | None = None
-        self.deadline = float("inf")
-        self.is_overdue = False
-        #: How it ended, once it has.
-        self.outcome: Settlement | None = None
-        self.result: Any = None
-        #: How often Redis answered its settlement alone with an error, and when to try again.
-        self.tries_alone = 0
-        self.send_at = 0.0
+    @property
+    def name(self) -> str:
+        """Its job type's."""
+        return self.job.name
 
     @property
     def attempt(self) -> int:

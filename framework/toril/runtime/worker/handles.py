@@ -45,6 +45,7 @@ class _Facts:
     """What both handles show; read once, computed when asked for."""
 
     __slots__ = (
+        "_cancelled",
         "_job",
         "_reports",
         "_retry",
@@ -74,6 +75,8 @@ class _Facts:
         #: Whether this run added any, or tried to.
         self.has_added_children = False
         self._steps: DurableSteps | None = None
+        #: Of a coroutine; made when somebody asks for it.
+        self._cancelled: asyncio.Event | None = None
 
     @property
     def id(self) -> str:
@@ -143,27 +146,18 @@ class _Facts:
 class RunningJob(_Facts):
     """The handle of a coroutine processor (`toril.Job`)."""
 
-    __slots__ = ("_cancelled", "is_cancelled")
-
-    def __init__(self, job: ClaimedJob, **facts: Any) -> None:
-        super().__init__(job, **facts)
-        self._cancelled: asyncio.Event | None = None
-        self.is_cancelled = False
+    __slots__ = ()
 
     @property
     def cancelled(self) -> asyncio.Event:
         """Set when the job should stop."""
         if self._cancelled is None:
             self._cancelled = asyncio.Event()
-            if self.is_cancelled:
-                self._cancelled.set()
         return self._cancelled
 
     def cancel(self) -> None:
         """Tells the processor to stop; called by the worker on the loop."""
-        self.is_cancelled = True
-        if self._cancelled is not None:
-            self._cancelled.set()
+        self.cancelled.set()
 
     async def progress(self, value: Any) -> None:
         """Stores how far it is: a number, usually of 100, or any JSON."""

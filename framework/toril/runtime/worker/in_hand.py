@@ -39,7 +39,7 @@ class JobsInHand:
         for job in jobs:
             plan = find_plan(served.plans, job)
             execution = Execution(
-                served, job, plan=plan, started_ms=started_ms, claimed_at=claimed_at
+                served=served, job=job, plan=plan, started_ms=started_ms, claimed_at=claimed_at
             )
             if self.is_closing or served.free <= 0:
                 self._settle(execution, give_back(job))
