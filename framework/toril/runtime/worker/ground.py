@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 
 from toril.clock import Clock
@@ -11,6 +10,7 @@ from toril.runtime.job import ClaimedJob
 from toril.runtime.outcomes import Failed, Settlement
 from toril.runtime.sender import AsyncSender
 from toril.runtime.worker.alarms import Alarms
+from toril.runtime.worker.bell import Bell
 from toril.runtime.worker.news import News
 from toril.runtime.worker.outbox import Outbox
 from toril.runtime.worker.reconnect import Outage
@@ -32,8 +32,8 @@ class Ground:
     outbox: Outbox
     news: News
     dead_letters: DeadLetters
-    #: Set by whoever has something for the next round of settling and claiming.
-    work: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Rung by whoever has something for the next round of settling and claiming.
+    work: Bell = field(default_factory=Bell)
 
     def with_letter(self, job: ClaimedJob, outcome: Settlement) -> Settlement:
         """Gives an outcome back, with the dead letter that goes with a failure for good."""

@@ -101,4 +101,4 @@ class JobsInHand:
     def _settle(self, execution: Execution, outcome: Settlement) -> None:
         execution.outcome = self._ground.with_letter(execution.job, outcome)
         execution.served.ended.append(execution)
-        self._ground.work.set()
+        self._ground.work.ring()

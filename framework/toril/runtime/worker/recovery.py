@@ -79,7 +79,7 @@ class Recovery:
                 self._ground.outage.failed(reply, during="finding out what was settled")
             else:
                 self._resolve(served, reply)
-        self._ground.work.set()
+        self._ground.work.ring()
         self._in_hand.changed.set()
 
     def _resolve(self, served: ServedQueue, found: Recovered) -> None:

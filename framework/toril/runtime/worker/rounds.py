@@ -51,7 +51,7 @@ class _Part:
 class Rounds:
     """Plays rounds, `LANES` at a time: each takes what is there, sends it, hands out the reply.
 
-    Whoever has something to send sets the ground's `work`; the loop's next turn begins a round.
+    Whoever has something to send rings `work`; the loop's next turn begins a round.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Rounds:
         *,
         deliver: Callable[[ServedQueue, Sequence[ClaimedJob]], None],
         on_round: Callable[[], None],
+        on_doubt: Callable[[], None],
         may_claim: bool,
         rates: Mapping[str, Rate],
     ) -> None:
@@ -78,18 +79,16 @@ class Rounds:
         }
         self._deliver = deliver
         self._on_round = on_round
+        self._on_doubt = on_doubt
         #: Off when the worker stops, or never claims.
         self.may_claim = may_claim
 
     async def run_lane(self) -> None:
         """Plays one round after the other until cancelled."""
         while True:
-            parts = self._take_parts()
-            if parts:
+            while parts := self._take_parts():
                 await self._play(parts)
-            else:
-                self._ground.work.clear()
-                await self._ground.work.wait()
+            await self._ground.work.wait()
 
     def _take_parts(self) -> list[_Part]:
         parts = []
@@ -115,6 +114,8 @@ class Rounds:
                 self._doubt(part, reply)
             else:
                 self._hand_out(part, reply)
+            if part.served.doubt is not None:
+                self._on_doubt()
         self._on_round()
 
     def _build_call(self, part: _Part) -> Call[SettledAndClaimed]:
@@ -159,7 +160,7 @@ class Rounds:
             outcome = _fail_parent(execution, child or _CHILDREN_TEXTS[code])
             execution.outcome = self._ground.with_letter(execution.job, outcome)
             execution.served.ended.append(execution)
-            self._ground.work.set()
+            self._ground.work.ring()
         else:
             self._ground.news.refused(execution, code)
 

@@ -141,6 +141,8 @@ class ServedQueue:
         if self.ended:
             count = _count_fitting(self.ended)
             taken, self.ended = self.ended[:count], self.ended[count:]
+            if self.ended:
+                self._wake()
             return taken
         return self._take_suspect() if self.suspects else []
 

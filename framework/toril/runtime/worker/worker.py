@@ -129,7 +129,7 @@ class Worker:
                 build_plans(pipeline, queue.name, processors, resolve_secret),
                 clock=clock,
                 alarms=ground.alarms,
-                wake=ground.work.set,
+                wake=ground.work.ring,
             )
             for queue in self._declared
         }
@@ -156,15 +156,16 @@ class Worker:
             thread_client=thread_client,
         )
         self._in_hand = JobsInHand(ground, served, launcher)
+        self._recovery = Recovery(ground, served, self._in_hand, runs_unknown=not is_alone)
         self._rounds = Rounds(
             ground,
             served,
             deliver=self._in_hand.deliver,
             on_round=self._after_round,
+            on_doubt=self._recovery.look,
             may_claim=not is_alone,
             rates=rates or {},
         )
-        self._recovery = Recovery(ground, served, self._in_hand, runs_unknown=not is_alone)
         self._markers = MarkerWait(
             connect=connect_blocking, sender=sender, queues=served, clock=clock, outage=outage
         )
@@ -317,7 +318,6 @@ class Worker:
 
     def _after_round(self) -> None:
         self._markers.refresh()
-        self._recovery.look()
         self._in_hand.changed.set()
 
     def _find_execution(self, task: asyncio.Task[Any]) -> Execution | None:
