@@ -9,23 +9,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field
 from typing import Any, cast
 
+import msgspec
 from redis import exceptions
 from redis.asyncio import Redis
 
 from toril.runtime.resp import ReplyReader
 
 
-@dataclass(slots=True, eq=False)
-class _Awaited:
+class _Awaited(msgspec.Struct, eq=False):
     """What was written in one go, and the replies that came to it so far."""
 
     count: int
     future: asyncio.Future[list[Any]]
     sent_at: float
-    replies: list[Any] = field(default_factory=list)
+    replies: list[Any] = []
 
 
 class Line(asyncio.Protocol):

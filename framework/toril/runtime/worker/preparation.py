@@ -68,7 +68,7 @@ class Preparation:
 
     def is_plain(self, job: ClaimedJob) -> bool:
         """Whether the job is no more than data for its processor; most are."""
-        return _MORE.isdisjoint(job.fields)
+        return job.fields.keys().isdisjoint(_MORE)
 
     async def prepare(self, job: ClaimedJob) -> None:
         """Adds its schedule's next tick; raises Unrecoverable if the job must fail without running,

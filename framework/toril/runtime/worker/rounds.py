@@ -109,7 +109,8 @@ class Rounds:
         finally:
             for part in parts:
                 part.served.in_flight -= 1
-        for part, reply in zip(parts, replies, strict=True):
+        for n, part in enumerate(parts):
+            reply = replies[n]
             if isinstance(reply, Exception):
                 self._doubt(part, reply)
             else:
@@ -119,11 +120,10 @@ class Rounds:
         self._on_round()
 
     def _build_call(self, part: _Part) -> Call[SettledAndClaimed]:
-        outcomes = [execution.outcome for execution in part.outcomes]
         return settle_and_claim(
             part.served.keys,
             owner=self._owners[part.served.name],
-            outcomes=[outcome for outcome in outcomes if outcome is not None],
+            outcomes=[each.outcome for each in part.outcomes if each.outcome is not None],
             claim=part.claim,
             now_ms=self._ground.clock.now_ms(),
         )
@@ -141,7 +141,8 @@ class Rounds:
     def _hand_out(self, part: _Part, reply: SettledAndClaimed) -> None:
         served = part.served
         self._ground.outage.over()
-        for n, (execution, code) in enumerate(zip(part.outcomes, reply.codes, strict=True)):
+        for n, execution in enumerate(part.outcomes):
+            code = reply.codes[n]
             if code >= 0:
                 self._ground.news.settled(execution)
             else:

@@ -61,7 +61,8 @@ class ServedQueue:
         self._alarms = alarms
         self._wake = wake
         self.concurrency = queue.concurrency
-        self._batch = -(-self.concurrency // 2) if self.concurrency >= _HALVED_FROM else MAX_BATCH
+        batch = -(-self.concurrency // 2) if self.concurrency >= _HALVED_FROM else MAX_BATCH
+        self._batch = min(batch, MAX_BATCH)
         self.running: dict[str, Execution] = {}
         #: Runs of jobs that were lost and claimed again while the old run still goes on.
         self.outlived: set[Execution] = set()
@@ -160,8 +161,7 @@ class ServedQueue:
         """
         if self.is_limited or not (self.is_hungry or with_outcomes):
             return 0
-        free = max(self.free, 0)
-        claim = min(free, self._batch, MAX_BATCH)
+        claim = max(min(self.free, self._batch), 0)
         # Whether there are more, the reply tells: an idle queue is asked once for one job.
         self.is_hungry = False
         self._reserved += claim
