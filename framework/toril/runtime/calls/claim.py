@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from toril.declarations.units import Rate
 from toril.runtime.job import ClaimedJob
 from toril.runtime.own_fields import OWNER, format_owner
+from toril.runtime.packing import pack
 
 _OWNER = OWNER.encode()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Owner:
     """A worker as its locks know it."""
 
@@ -25,6 +27,19 @@ class Owner:
     rate: Rate | None = None
     #: For how many minutes finished jobs are counted; 0: not at all.
     metrics_minutes: int = 0
+
+    @cached_property
+    def packed(self) -> bytes:
+        """As `settle_and_claim` takes it; packed once, for a worker sends it with every call."""
+        owner = {
+            "token": self.token,
+            "lock_ms": self.lock_ms,
+            "worker": self.worker or "",
+            "minutes": self.metrics_minutes,
+        }
+        if self.rate is not None:
+            owner |= {"max": self.rate.count, "duration": self.rate.per_ms}
+        return pack(owner)
 
 
 def read_claimed(queue: str, packed: Iterable[Any]) -> list[ClaimedJob]:

@@ -73,7 +73,6 @@ def settle_and_claim(
     if len(outcomes) > MAX_BATCH or claim > MAX_BATCH:
         raise ValueError(f"expected at most {MAX_BATCH} outcomes and jobs in one call")
     packed = pack([pack_outcome(keys, outcome) for outcome in outcomes])
-    limiter = ("", "") if owner.rate is None else (owner.rate.count, owner.rate.per_ms)
 
     def parse(reply: bytes) -> SettledAndClaimed:
         codes, jobs, rate_limit_ms, due_ms, failed = unpack(reply)
@@ -85,21 +84,7 @@ def settle_and_claim(
             {int(n) - 1: _describe_child(key, reason) for n, key, reason in failed},
         )
 
-    return Call(
-        "settle_and_claim",
-        (keys.base,),
-        (
-            now_ms,
-            owner.token,
-            owner.lock_ms,
-            owner.worker or "",
-            claim,
-            packed,
-            *limiter,
-            owner.metrics_minutes,
-        ),
-        parse,
-    )
+    return Call("settle_and_claim", (keys.base,), (now_ms, owner.packed, claim, packed), parse)
 
 
 def pack_outcome(keys: QueueKeys, outcome: Settlement) -> tuple[Any, ...]:

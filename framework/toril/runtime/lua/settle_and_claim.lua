@@ -6,14 +6,11 @@
   KEYS[1] base           of the queue; every other key is built from it, from a parent's key
                          or from the base of a dead-letter queue
   ARGV[1] now_ms
-  ARGV[2] token
-  ARGV[3] lock_ms
-  ARGV[4] worker         its name, or empty
-  ARGV[5] wanted         how many jobs to claim
-  ARGV[6] outcomes       msgpack, a list of {kind, id, fence, what the kind takes...}
-  ARGV[7] max            starts per duration that this worker allows the queue, or empty
-  ARGV[8] duration       in ms, or empty
-  ARGV[9] minutes        for which finished jobs are counted, 0 for not at all
+  ARGV[2] owner          msgpack, a map: token, lock_ms, worker (its name, or empty), minutes (for
+                         which finished jobs are counted, 0 for not at all); and max, duration in
+                         ms: starts that this worker allows the queue, if it brings a rate
+  ARGV[3] wanted         how many jobs to claim
+  ARGV[4] outcomes       msgpack, a list of {kind, id, fence, what the kind takes...}
   Returns msgpack {a code per outcome, claimed jobs {id, fields, attempts started, children's
           results or false}, rate limit in ms, when the next delayed job is due or -1, {number,
           child, its reason} for each outcome with code -9}.
@@ -34,20 +31,17 @@
 
 local q = queue_at(KEYS[1])
 local now_ms = tonumber(ARGV[1])
-local owner = { token = ARGV[2], lock_ms = ARGV[3], worker = ARGV[4] }
-local wanted = tonumber(ARGV[5])
-local outcomes = cmsgpack.unpack(ARGV[6])
-owner.max = tonumber(ARGV[7])
-owner.duration = tonumber(ARGV[8])
-local minutes = tonumber(ARGV[9])
+local owner = cmsgpack.unpack(ARGV[2])
+local wanted = tonumber(ARGV[3])
+local outcomes = cmsgpack.unpack(ARGV[4])
 
 q.defers_marks = true
 -- Before all else: it needs no memory, and after a first write a full server lets the others pass.
 trim_events(q)
 local codes, has_finished, failed = settle(q, outcomes, owner.token, now_ms)
-if minutes > 0 then
+if owner.minutes > 0 then
   --- include lib/metrics
-  count_finished(q, outcomes, codes, now_ms, minutes)
+  count_finished(q, outcomes, codes, now_ms, owner.minutes)
 end
 promote_due(q, now_ms)
 local jobs, limit_ms, due_ms = {}, 0, nil

@@ -6,6 +6,7 @@ import msgpack
 import pytest
 
 from toril.declarations.job_type import KeepRule
+from toril.declarations.units import Rate
 from toril.runtime.calls.claim import Owner
 from toril.runtime.calls.settle import settle_and_claim
 from toril.runtime.keys import QueueKeys
@@ -46,14 +47,35 @@ def call(**more):
     ],
 )
 def test_an_outcome_is_packed_with_what_its_kind_takes(outcome, packed: list) -> None:
-    assert msgpack.unpackb(call(outcomes=[outcome]).args[5], raw=True) == [packed]
+    assert msgpack.unpackb(call(outcomes=[outcome]).args[3], raw=True) == [packed]
 
 
 def test_arguments_stand_in_the_scripts_order() -> None:
     built = call(claim=7)
 
     assert built.keys == ("bull:orders:",)
-    assert built.args[:5] == (NOW, "tok", 30_000, "w1", 7)
+    assert built.args == (NOW, OWNER.packed, 7, b"\x90")
+
+
+@pytest.mark.parametrize(
+    ("owner", "packed"),
+    [
+        (OWNER, {"token": "tok", "lock_ms": 30_000, "worker": "w1", "minutes": 0}),
+        (
+            Owner("tok", 5, rate=Rate(count=2, per_ms=1_000), metrics_minutes=60),
+            {
+                "token": "tok",
+                "lock_ms": 5,
+                "worker": "",
+                "minutes": 60,
+                "max": 2,
+                "duration": 1_000,
+            },
+        ),
+    ],
+)
+def test_an_owner_is_packed_with_its_rate_if_it_has_one(owner: Owner, packed: dict) -> None:
+    assert msgpack.unpackb(owner.packed) == packed
 
 
 def test_a_reply_is_read_into_jobs() -> None:
