@@ -282,7 +282,7 @@ async def test_an_add_that_is_cancelled_under_way_holds_up_no_other_and_not_the_
 ) -> None:
     rig.job(echo)
     client = Client(rig.pipeline, sender=rig.sender, clock=rig.clock)
-    before = (await count(rig)).waiting
+    await client.add("sync")
     adding = [asyncio.create_task(client.add("sync")) for _ in range(3)]
     await asyncio.sleep(0)
 
@@ -292,7 +292,8 @@ async def test_an_add_that_is_cancelled_under_way_holds_up_no_other_and_not_the_
     await client.close()
 
     assert isinstance(done[0], asyncio.CancelledError)
-    assert (await count(rig)).waiting == before + 4
+    # It was written already.
+    assert (await count(rig)).waiting == 5
 
 
 async def test_an_add_that_cannot_be_sent_is_told_to_whoever_made_it(rig: Any) -> None:
