@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -336,13 +336,9 @@ class Client:
             keys = self._keys[queue] = QueueKeys(self.pipeline.redis.prefix, queue)
         return keys
 
-    async def send(self, call: Call[T]) -> T:
-        """Sends a call and gives its reply."""
-        try:
-            return await self.open_sender().send(call)
-        except RedisUnavailable:
-            await self._revive()
-            raise
+    def send(self, call: Call[T]) -> Coroutine[Any, Any, T]:
+        """Sends a call and gives its reply; it is written before anyone waits, see AsyncSender."""
+        return self._receive(self.open_sender().send(call))
 
     async def wait(self, queue: str, id: str, timeout: Span | None = None) -> Ending:
         """Waits until a job has finished and gives how; raises WaitTimeout or JobNotFound."""
@@ -356,11 +352,15 @@ class Client:
             raise ClientClosed("the client is not open; use `async with` or await `open()`")
         return self._sender
 
-    async def _revive(self) -> None:
-        if self._server is not None:
-            await asyncio.to_thread(self._server.revive)
+    async def _receive(self, sending: Awaitable[T]) -> T:
+        try:
+            return await sending
+        except RedisUnavailable:
+            if self._server is not None:
+                await asyncio.to_thread(self._server.revive)
+            raise
 
-    async def _store(self, jobs: Sequence[NewJob]) -> list[Added]:
+    def _store(self, jobs: Sequence[NewJob]) -> Coroutine[Any, Any, list[Added]]:
         """Adds jobs in one call; asks again when the reply is lost, which adds nothing twice."""
         prefix, now_ms = self.pipeline.redis.prefix, self.clock.now_ms()
 
@@ -368,16 +368,21 @@ class Client:
             since_ms = now_ms - CLOCKS_APART_MS
             return add_jobs(prefix, jobs, now_ms=self.clock.now_ms(), again_since_ms=since_ms)
 
-        return await self._send_surely(add_jobs(prefix, jobs, now_ms=now_ms), add_again)
+        return self._send_surely(add_jobs(prefix, jobs, now_ms=now_ms), add_again)
 
-    async def _send_surely(self, call: Call[T], again: Callable[[], Call[T]] | None = None) -> T:
+    def _send_surely(
+        self, call: Call[T], again: Callable[[], Call[T]] | None = None
+    ) -> Coroutine[Any, Any, T]:
         """Sends a call that may come twice; after a lost reply again, or what `again` gives."""
+        return self._make_sure(self.send(call), again or (lambda: call))
+
+    async def _make_sure(self, sending: Awaitable[T], again: Callable[[], Call[T]]) -> T:
         for pause_s in ADD_AGAIN_AFTER_S:
             try:
-                return await self.send(call)
+                return await sending
             except RedisUnavailable as error:
                 if not is_temporary(error):
                     raise
             await asyncio.sleep(pause_s)
-            call = call if again is None else again()
-        return await self.send(call)
+            sending = self.send(again())
+        return await sending

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 from toril.runtime.calls.add import Added
 from toril.runtime.chunks import cut_into_chunks
 from toril.runtime.job import NewJob
 
-#: Stores jobs in one call; gives what became of each, or raises for all.
-Store = Callable[[Sequence[NewJob]], Awaitable[list[Added]]]
+#: Stores jobs in one call, written at once; gives what became of each, or raises for all.
+Store = Callable[[Sequence[NewJob]], Coroutine[Any, Any, list[Added]]]
+
+#: So many jobs leave before their turn ends: the server works on them while more are made.
+FULL = 32
 
 
 class Outgoing:
@@ -20,10 +24,19 @@ class Outgoing:
         self._store = store
         self._jobs: list[NewJob] = []
         self._futures: list[asyncio.Future[Added]] = []
-        self._calls: set[asyncio.Task[None]] = set()
+        #: How many calls are.
+        self._under_way = 0
+        self._one_ended = asyncio.Event()
+        #: Tasks are held here, or they might be collected.
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    def put(self, job: NewJob) -> asyncio.Future[Added]:
-        """Takes a job along; the future tells when it is stored."""
+    def put(self, job: NewJob) -> Awaitable[Added]:
+        """Takes a job along; what it gives tells when it is stored.
+
+        A job leaves at once if no other is under way: it is alone, or the first of its turn.
+        """
+        if not self._under_way and not self._jobs:
+            return self._carry_one(self._send((job,)))
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Added] = loop.create_future()
         if not self._jobs:
@@ -31,13 +44,16 @@ class Outgoing:
             loop.call_soon(self._leave)
         self._jobs.append(job)
         self._futures.append(future)
+        if len(self._jobs) == FULL:
+            self._leave()
         return future
 
     async def drain(self) -> None:
         """Waits until everything that was put is stored or refused."""
-        while self._jobs or self._calls:
+        while self._jobs or self._under_way:
             self._leave()
-            await asyncio.wait(self._calls)
+            self._one_ended.clear()
+            await self._one_ended.wait()
 
     def _leave(self) -> None:
         jobs, futures = self._jobs, self._futures
@@ -45,24 +61,56 @@ class Outgoing:
         start = 0
         for chunk in cut_into_chunks(jobs):
             end = start + len(chunk)
-            call = asyncio.create_task(self._carry(chunk, futures[start:end]))
-            self._calls.add(call)
-            call.add_done_callback(self._calls.discard)
+            self._send_many(chunk, futures[start:end])
             start = end
 
-    async def _carry(self, jobs: Sequence[NewJob], futures: list[asyncio.Future[Added]]) -> None:
+    def _send_many(self, jobs: Sequence[NewJob], futures: list[asyncio.Future[Added]]) -> None:
         try:
-            added = await self._store(jobs)
+            storing = self._send(jobs)
+        # Whatever it is, it belongs to those who wait.
+        except Exception as error:  # noqa: BLE001
+            _refuse(futures, error)
+            return
+        task = asyncio.get_running_loop().create_task(self._carry_many(storing, futures))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _send(self, jobs: Sequence[NewJob]) -> Coroutine[Any, Any, list[Added]]:
+        storing = self._store(jobs)
+        self._under_way += 1
+        return storing
+
+    def _note_ended(self) -> None:
+        self._under_way -= 1
+        self._one_ended.set()
+
+    async def _carry_one(self, storing: Awaitable[list[Added]]) -> Added:
+        try:
+            [added] = await storing
+        finally:
+            self._note_ended()
+        return added
+
+    async def _carry_many(
+        self, storing: Awaitable[list[Added]], futures: list[asyncio.Future[Added]]
+    ) -> None:
+        try:
+            added = await storing
         except asyncio.CancelledError:
             for future in futures:
                 future.cancel()
             raise
-        # Whatever it is, it belongs to those who wait.
-        except Exception as error:  # noqa: BLE001
-            for future in futures:
-                if not future.done():
-                    future.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - as above
+            _refuse(futures, error)
         else:
             for future, one in zip(futures, added, strict=True):
                 if not future.done():
                     future.set_result(one)
+        finally:
+            self._note_ended()
+
+
+def _refuse(futures: Sequence[asyncio.Future[Added]], error: Exception) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_exception(error)

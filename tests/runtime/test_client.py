@@ -208,23 +208,23 @@ async def test_a_run_that_fails_tells_which_step_failed(flow_rig: Any, make_clie
     assert str(caught.value) == ("run 'r1' of flow 'daily' failed: step 'load': no such user")
 
 
-async def test_adds_of_one_loop_turn_travel_together(
+async def test_of_adds_of_one_loop_turn_the_first_leaves_at_once_and_others_travel_together(
     rig: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rig.job(echo)
     sent: list[str] = []
     send = rig.sender.send
 
-    async def note(call: Any) -> Any:
+    def note(call: Any) -> Any:
         sent.append(call.script)
-        return await send(call)
+        return send(call)
 
     monkeypatch.setattr(rig.sender, "send", note)
     client = Client(rig.pipeline, sender=rig.sender, clock=rig.clock)
 
-    handles = await asyncio.gather(*(client.add("sync", {"n": n}) for n in range(1_500)))
+    handles = await asyncio.gather(*(client.add("sync", {"n": n}) for n in range(100)))
 
-    assert sent == ["add", "add"]
+    assert sent == ["add_plain", "add", "add", "add", "add"]
     waiting = await rig.redis.lrange(rig.keys().wait, 0, -1)
     assert sorted(waiting) == sorted(handle.id.encode() for handle in handles)
 
@@ -275,6 +275,37 @@ async def test_an_add_gives_up_when_redis_stays_away(
     lose_replies(4)
     with pytest.raises(errors.RedisUnavailable, match="the reply was lost"):
         await client.add("sync")
+
+
+async def test_an_add_that_is_cancelled_under_way_holds_up_no_other_and_not_the_end(
+    rig: Any,
+) -> None:
+    rig.job(echo)
+    client = Client(rig.pipeline, sender=rig.sender, clock=rig.clock)
+    await client.add("sync")
+    adding = [asyncio.create_task(client.add("sync")) for _ in range(3)]
+    await asyncio.sleep(0)
+
+    adding[0].cancel()
+    done = await asyncio.gather(*adding, return_exceptions=True)
+    await client.add("sync")
+    await client.close()
+
+    assert isinstance(done[0], asyncio.CancelledError)
+    # It was written already.
+    assert (await count(rig)).waiting == 5
+
+
+async def test_an_add_that_cannot_be_sent_is_told_to_whoever_made_it(rig: Any) -> None:
+    rig.job(echo)
+    client = Client(rig.pipeline, sender=rig.sender, clock=rig.clock)
+    adding = [asyncio.create_task(client.add("sync")) for _ in range(3)]
+    await asyncio.sleep(0)
+
+    client._sender = None
+    done = await asyncio.gather(*adding, return_exceptions=True)
+
+    assert [type(each).__name__ for each in done] == ["JobHandle", "ClientClosed", "ClientClosed"]
 
 
 async def test_closing_sends_what_was_added(rig: Any) -> None:

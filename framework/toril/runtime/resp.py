@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redis._parsers.base import BaseParser
 from redis.exceptions import InvalidResponse
 
-from toril.runtime.call import Arg
-
-#: What stands between two parts of a command, by the size of the second; most are short.
-_FEW = 256
-_SIZES = [b"\r\n$%d\r\n" % size for size in range(_FEW)]
+from toril.runtime.call import Arg, Call
 
 _SIMPLE, _ERROR, _INTEGER, _BULK, _ARRAY = b"+-:$*"
+
+#: What stands before a short value, by its length: to format it takes longer than all else.
+_HEADS = tuple(b"$%d\r\n" % size for size in range(256))
 
 
 def pack_command(parts: Sequence[Arg]) -> bytes:
     """Gives a command as the server reads it."""
-    packed = [b"*%d" % len(parts)]
+    return b"*%d\r\n" % len(parts) + pack_parts(parts)
+
+
+def pack_parts(parts: Sequence[Arg]) -> bytes:
+    """Gives parts of a command, without their number."""
+    packed: list[bytes] = []
     for part in parts:
         value = part if type(part) is bytes else str(part).encode()
         size = len(value)
-        packed.append(_SIZES[size] if size < _FEW else b"\r\n$%d\r\n" % size)
-        packed.append(value)
-    packed.append(b"\r\n")
+        packed += (_HEADS[size] if size < len(_HEADS) else b"$%d\r\n" % size, value, b"\r\n")
     return b"".join(packed)
+
+
+def shape_reply(call: Call[Any], reply: Any, shapes: Mapping[Any, Any]) -> Any:
+    """Makes of a plain command's reply what redis-py makes of it, by its own `shapes`."""
+    if call.script is not None:
+        return reply
+    shape = shapes.get(str(call.args[0]))
+    return reply if shape is None else shape(reply)
 
 
 class ReplyReader:

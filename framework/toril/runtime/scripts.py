@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from toril.runtime.call import Arg, Call
+from toril.runtime.resp import pack_command, pack_parts
 
 LUA_ROOT = Path(__file__).parent / "lua"
 
@@ -61,10 +62,29 @@ def build_command(call: Call[Any]) -> tuple[Arg, ...]:
     """The command of a call; a script is named by its hash, which the server may not know yet."""
     if call.script is None:
         return call.args
-    return ("EVALSHA", load_script(call.script).sha, len(call.keys), *call.keys, *call.args)
+    return (*_start_command(call.script, call.keys), *call.args)
 
 
-def build_loading_command(call: Call[Any]) -> tuple[Arg, ...]:
+def pack_call(call: Call[Any]) -> bytes:
+    """The command of a call as the server reads it."""
+    if call.script is None:
+        return pack_command(call.args)
+    return _pack_start(call.script, call.keys, len(call.args)) + pack_parts(call.args)
+
+
+def pack_loading_call(call: Call[Any]) -> bytes:
     """The command that brings the script along, so that a flush in between cannot lose it."""
     assert call.script is not None
-    return ("EVAL", load_script(call.script).source, len(call.keys), *call.keys, *call.args)
+    source = load_script(call.script).source
+    return pack_command(("EVAL", source, len(call.keys), *call.keys, *call.args))
+
+
+def _start_command(script: str, keys: tuple[str, ...]) -> tuple[Arg, ...]:
+    return ("EVALSHA", load_script(script).sha, len(keys), *keys)
+
+
+@lru_cache(maxsize=1024)
+def _pack_start(script: str, keys: tuple[str, ...], arguments: int) -> bytes:
+    """What all calls of a script for one queue begin with: to pack it takes as long as the rest."""
+    start = _start_command(script, keys)
+    return b"*%d\r\n" % (len(start) + arguments) + pack_parts(start)

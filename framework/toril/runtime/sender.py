@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Coroutine, Sequence
 from typing import Any, Literal, TypeVar, overload
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from toril.runtime.call import Arg, Call, parse_reply
+from toril.runtime.call import Call, parse_reply
 from toril.runtime.cancellation import heed_cancellation
 from toril.runtime.connection import REDIS_ERRORS, is_dead_connection, translate_error
 from toril.runtime.line import Line
-from toril.runtime.resp import pack_command
-from toril.runtime.scripts import build_command, build_loading_command
+from toril.runtime.resp import shape_reply
+from toril.runtime.scripts import build_command, pack_call, pack_loading_call
 
 T = TypeVar("T")
 
@@ -31,28 +31,36 @@ class AsyncSender:
         self._line: Line | None = None
         self._opening: asyncio.Task[Line] | None = None
 
-    async def send(self, call: Call[T]) -> T:
+    def send(self, call: Call[T]) -> Coroutine[Any, Any, T]:
         """Sends a call and gives its parsed reply.
 
+        It is written before anyone waits for the reply, unless a line has to be opened first.
         Raises RedisRefused if the server did not run it, another RedisUnavailable if it may have.
         """
+        if call.waits:
+            return self._send_waiting(call)
+        return self._receive(call, self._write(pack_call(call)))
+
+    async def _send_waiting(self, call: Call[T]) -> T:
+        command = build_command(call)
         try:
-            if call.waits:
-                reply = await heed_cancellation(self.redis.execute_command(*build_command(call)))  # type: ignore[no-untyped-call]
-            else:
-                reply = await self._execute(call)
+            reply = await heed_cancellation(self.redis.execute_command(*command))  # type: ignore[no-untyped-call]
         except REDIS_ERRORS as error:
             await self._drop_dead(error)
             raise translate_error(error, self.redis) from error
         return call.parse(reply)
 
-    async def _execute(self, call: Call[T]) -> Any:
-        [reply] = await self._write(pack_command(build_command(call)), 1)
-        if isinstance(reply, NoScriptError):
-            [reply] = await self._write(pack_command(build_loading_command(call)), 1)
-        if isinstance(reply, Exception):
-            raise reply
-        return self._shape(call, reply)
+    async def _receive(self, call: Call[T], replies: Awaitable[list[Any]]) -> T:
+        try:
+            [reply] = await replies
+            if isinstance(reply, NoScriptError):
+                [reply] = await self._write(pack_loading_call(call))
+            if isinstance(reply, Exception):
+                raise reply
+        except REDIS_ERRORS as error:
+            await self._drop_dead(error)
+            raise translate_error(error, self.redis) from error
+        return call.parse(shape_reply(call, reply, self.redis.response_callbacks))
 
     @overload
     async def send_many(
@@ -73,7 +81,7 @@ class AsyncSender:
         """
         if not calls:
             return []
-        replies = await self._execute_many([build_command(call) for call in calls])
+        replies = await self._execute_many([pack_call(call) for call in calls])
         if missing := _list_missing(replies):
             # The first of each script brings it along for the others, which may be many.
             first_of = {calls[i].script: i for i in reversed(missing)}
@@ -87,7 +95,7 @@ class AsyncSender:
         results = [
             translate_error(reply, self.redis)
             if isinstance(reply, Exception)
-            else parse_reply(call, self._shape(call, reply))
+            else parse_reply(call, shape_reply(call, reply, self.redis.response_callbacks))
             for call, reply in zip(calls, replies, strict=True)
         ]
         if not return_exceptions:
@@ -105,25 +113,27 @@ class AsyncSender:
         loading: Collection[int],
     ) -> None:
         """Sends calls again that did not run, some of them with their scripts."""
-        build = [build_loading_command if i in loading else build_command for i in missing]
         again = await self._execute_many(
-            [make(calls[i]) for make, i in zip(build, missing, strict=True)]
+            [pack_loading_call(calls[i]) if i in loading else pack_call(calls[i]) for i in missing]
         )
         for index, reply in zip(missing, again, strict=True):
             replies[index] = reply
 
-    async def _execute_many(self, commands: list[tuple[Arg, ...]]) -> list[Any]:
+    async def _execute_many(self, packed: list[bytes]) -> list[Any]:
         try:
-            return await self._write(b"".join(map(pack_command, commands)), len(commands))
+            return await self._write(b"".join(packed), len(packed))
         except REDIS_ERRORS as error:
             await self._drop_dead(error)
             raise translate_error(error, self.redis) from error
 
-    async def _write(self, packed: bytes, count: int) -> list[Any]:
+    def _write(self, packed: bytes, count: int = 1) -> Awaitable[list[Any]]:
         line = self._line
         if line is None or not line.is_open:
-            line = await self._open_line()
-        return await line.send(packed, count)
+            return self._write_when_open(packed, count)
+        return line.send(packed, count)
+
+    async def _write_when_open(self, packed: bytes, count: int) -> list[Any]:
+        return await (await self._open_line()).send(packed, count)
 
     async def _open_line(self) -> Line:
         """Opens a line in place of the one that was lost; all who ask meanwhile get the same."""
@@ -141,13 +151,6 @@ class AsyncSender:
         if not opening.cancelled():
             # Whoever waited for it was told; they may all be gone.
             opening.exception()
-
-    def _shape(self, call: Call[Any], reply: Any) -> Any:
-        """Makes of a plain command's reply what redis-py makes of it."""
-        if call.script is not None:
-            return reply
-        shape = self.redis.response_callbacks.get(str(call.args[0]))
-        return reply if shape is None else shape(reply)
 
     async def _drop_dead(self, error: Exception) -> None:
         """Throws connections away when the server behind them cannot serve any more.

@@ -9,11 +9,13 @@ import pytest
 
 from toril.runtime import scripts
 from toril.runtime.call import Call
+from toril.runtime.resp import pack_command
 from toril.runtime.scripts import (
     build_command,
-    build_loading_command,
     list_scripts,
     load_script,
+    pack_call,
+    pack_loading_call,
 )
 
 
@@ -59,11 +61,15 @@ def test_a_script_is_called_by_its_hash_or_brought_along(lua_root: Path) -> None
 
     sha = hashlib.sha1(b"return 1").hexdigest()
     assert build_command(call) == ("EVALSHA", sha, 1, "key", "arg", 2)
-    assert build_loading_command(call) == ("EVAL", b"return 1", 1, "key", "arg", 2)
+    assert pack_call(call) == pack_command(("EVALSHA", sha, 1, "key", "arg", 2))
+    assert pack_loading_call(call) == pack_command(("EVAL", b"return 1", 1, "key", "arg", 2))
 
 
 def test_a_plain_command_is_its_arguments() -> None:
-    assert build_command(Call(None, (), ("PING",), str)) == ("PING",)
+    call = Call(None, (), ("PING",), str)
+
+    assert build_command(call) == ("PING",)
+    assert pack_call(call) == pack_command(("PING",))
 
 
 def test_the_parts_are_no_scripts() -> None:

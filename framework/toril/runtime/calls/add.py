@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -68,7 +69,7 @@ def add_jobs(
         packed += (number, job.id, job.data)
     return Call(
         "add",
-        tuple(QueueKeys(prefix, queue).base for queue in queues),
+        tuple(_find_base(prefix, queue) for queue in queues),
         (now_ms, pack(shapes), pack(packed), again_since_ms),
         _reply_parser(jobs),
     )
@@ -96,10 +97,15 @@ def _add_plain(prefix: str, jobs: Sequence[NewJob]) -> Call[list[Added]]:
     _check_job(job)
     return Call(
         "add_plain",
-        (QueueKeys(prefix, job.queue).base,),
+        (_find_base(prefix, job.queue),),
         (job.id, job.name, job.data, _encode_opts(job, {}), job.timestamp_ms),
-        _reply_parser(jobs),
+        lambda reply: [Added(job.id, reply == b"1")],
     )
+
+
+@lru_cache(maxsize=1024)
+def _find_base(prefix: str, queue: str) -> str:
+    return QueueKeys(prefix, queue).base
 
 
 def _tell_alike(job: NewJob) -> tuple[Any, ...]:
@@ -175,11 +181,9 @@ def _check_job(job: NewJob) -> None:
             f"{where} cannot be a child of {job.parent.id!r}, whose id holds ':' as a schedule's "
             "jobs have; have that job add one that has children, or schedule a flow"
         )
-    unknown = job.own.keys() - JOB_FIELDS
-    if unknown:
-        raise AddError(
-            f"{where} carries fields that own_fields.py does not list: {sorted(unknown)}"
-        )
+    if not job.own.keys() <= JOB_FIELDS:
+        unknown = sorted(job.own.keys() - JOB_FIELDS)
+        raise AddError(f"{where} carries fields that own_fields.py does not list: {unknown}")
 
 
 def _encode_opts(job: NewJob, more: dict[str, Any]) -> bytes:
