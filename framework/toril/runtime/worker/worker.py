@@ -166,7 +166,12 @@ class Worker:
         )
         self._recovery = Recovery(ground, served, self._in_hand, runs_unknown=not is_alone)
         self._markers = MarkerWait(
-            connect=connect_blocking, sender=sender, queues=served, clock=clock, outage=outage
+            connect=connect_blocking,
+            sender=sender,
+            queues=served,
+            rounds=self._rounds,
+            clock=clock,
+            outage=outage,
         )
         self._cancellations = Cancellations(
             ground, self._queues, self._in_hand, connect=connect_blocking
@@ -242,6 +247,8 @@ class Worker:
         if unknown & served.unknown and served.doubt is None and self._isolation is None:
             served.doubt = Doubt()
             self._recovery.look()
+            # A claim that stands would be in its way.
+            self._ground.work.set()
         served.unknown = unknown
 
     def _list_parts(self) -> list[Coroutine[Any, Any, None]]:
