@@ -14,6 +14,11 @@ from typing import Protocol
 class Clock(Protocol):
     """Tells the time and waits for it; tests pass a virtual one."""
 
+    @property
+    def is_servers(self) -> bool:
+        """Whether it goes with the Redis server's, so that a script may ask when it runs."""
+        ...
+
     def now_ms(self) -> int:
         """Gives wall time in milliseconds since the epoch."""
         ...
@@ -29,6 +34,8 @@ class Clock(Protocol):
 
 class SystemClock:
     """The host's clock, moved by the measured offset to the Redis server's."""
+
+    is_servers = True
 
     def __init__(self) -> None:
         self.offset_ms = 0

@@ -331,3 +331,52 @@ async def test_an_isolation_worker_whose_connections_are_cut_still_runs_one_at_a
         job = await rig.stored(job_id)
         assert (job.attempts_made, job.attempts_started) == (1, 2)
     assert most == 1
+
+
+async def stands(worker):
+    return worker._markers._blocked_on and worker._rounds._standing
+
+
+async def test_a_job_whose_standing_claim_got_no_reply_is_run(rig, start, proxy, wait_until):
+    runs: list[str] = []
+    rig.job(lambda job: runs.append(job.id), run_in="async")
+    proxy.lose_reply(b"BZPOPMIN")
+    worker = start("orders")
+    await wait_until(lambda: stands(worker))
+
+    job_id = await rig.add()
+
+    job = await rig.reaches(job_id, "completed")
+    assert (job.attempts_made, job.attempts_started, job.stalled_count) == (1, 1, 0)
+    assert runs == [job_id]
+    assert proxy.lost == 1
+
+
+async def test_a_worker_whose_connections_are_cut_while_a_claim_stands_goes_on(
+    rig, start, proxy, wait_until
+):
+    rig.job(lambda job: None, run_in="async")
+    worker = start("orders")
+    await wait_until(lambda: stands(worker))
+
+    await proxy.cut()
+
+    await rig.reaches(await rig.add(), "completed")
+    await wait_until(lambda: stands(worker))
+    assert worker._queues["orders"].free == worker._queues["orders"].concurrency - 1
+
+
+async def test_a_server_that_forgot_the_script_of_a_standing_claim_has_the_job_claimed_by_a_round(
+    rig, wait_until
+):
+    rig.job(lambda job: None, run_in="async")
+    worker = rig.start("orders")
+    await wait_until(lambda: stands(worker))
+    await rig.reaches(await rig.add(), "completed")
+    await wait_until(lambda: stands(worker))
+    await rig.redis.script_flush()
+
+    await rig.reaches(await rig.add(), "completed")
+
+    await wait_until(lambda: stands(worker))
+    assert not rig.said("call_failed")

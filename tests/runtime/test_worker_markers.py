@@ -59,6 +59,8 @@ def make_wait(rig, queues, url=None):
         connect=lambda: connect(url or rig.url, blocking=True),
         sender=rig.sender,
         queues=queues,
+        # Without a claim that stands: markers make their queues hungry.
+        rounds=rig.make()._rounds,
         clock=rig.clock,
         outage=Outage(rig.clock, lambda event, fields: rig.events.append((event, fields))),
     )

@@ -10,6 +10,8 @@ import itertools
 class VirtualClock:
     """Wall and monotonic time that pass only by `advance`; sleepers wake in order of their time."""
 
+    is_servers = False
+
     def __init__(self, now_ms: int = 1_790_000_000_000) -> None:
         self._start_ms = self._now_ms = now_ms
         self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []

@@ -87,6 +87,34 @@ def settle_and_claim(
     return Call("settle_and_claim", (keys.base,), (now_ms, owner.packed, claim, packed), parse)
 
 
+def claim_next(
+    owners: Sequence[tuple[QueueKeys, Owner]],
+) -> Call[list[SettledAndClaimed | None]]:
+    """Claims a job of each queue that has one, at the instant at which the server comes to it.
+
+    Gives None for queues where nothing was ready.
+    """
+
+    def parse(reply: bytes) -> list[SettledAndClaimed | None]:
+        now_ms, found = unpack(reply)
+        return [
+            _read_found(keys.queue, one, owner=owner, now_ms=now_ms) if one else None
+            for (keys, owner), one in zip(owners, found, strict=True)
+        ]
+
+    bases = tuple(keys.base for keys, _ in owners)
+    return Call("claim_next", bases, tuple(owner.packed for _, owner in owners), parse)
+
+
+def _read_found(queue: str, found: Any, *, owner: Owner, now_ms: int) -> SettledAndClaimed:
+    jobs, rate_limit_ms, due_ms = found
+    return SettledAndClaimed(
+        jobs=read_started(queue, jobs, owner=owner, now_ms=now_ms),
+        rate_limit_ms=int(rate_limit_ms),
+        next_due_ms=to_integer(due_ms) if due_ms >= 0 else None,
+    )
+
+
 def pack_outcome(keys: QueueKeys, outcome: Settlement) -> tuple[Any, ...]:
     """Gives an outcome as scripts take it."""
     match outcome:

@@ -13,14 +13,15 @@ class Bell:
     """
 
     def __init__(self) -> None:
-        self._is_rung = False
+        #: Whether a ring is not heard yet.
+        self.is_rung = False
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     def ring(self) -> None:
         """Wakes one who waits, or the next who would."""
-        if self._is_rung:
+        if self.is_rung:
             return
-        self._is_rung = True
+        self.is_rung = True
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
@@ -29,8 +30,8 @@ class Bell:
 
     async def wait(self) -> None:
         """Waits for a ring that nobody has heard."""
-        while not self._is_rung:
+        while not self.is_rung:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
             await waiter
-        self._is_rung = False
+        self.is_rung = False

@@ -8,18 +8,22 @@ from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
 
 from toril.clock import Clock
 from toril.errors import RedisUnavailable
 from toril.runtime.call import Arg, Call
 from toril.runtime.calls.queues import find_work
+from toril.runtime.calls.settle import SettledAndClaimed
 from toril.runtime.chunks import cut_queues
 from toril.runtime.codec import to_integer
-from toril.runtime.connection import REDIS_ERRORS
+from toril.runtime.connection import REDIS_ERRORS, translate_error
 from toril.runtime.line import Line
 from toril.runtime.resp import pack_command
+from toril.runtime.scripts import pack_call, pack_loading_call
 from toril.runtime.sender import AsyncSender
 from toril.runtime.worker.reconnect import Outage, Pauses
+from toril.runtime.worker.rounds import Rounds
 from toril.runtime.worker.served_queue import ServedQueue
 
 #: The server answers after so long even if nothing came. As often all queues are looked at, in case
@@ -40,7 +44,8 @@ _READY = b"0"
 
 
 class MarkerWait:
-    """Pops markers and makes their queues hungry.
+    """Pops markers and has their queues claimed for: by a claim that stands behind the block, so
+    that the job comes with its marker, or by a round, for which the queue is made hungry.
 
     A popped marker wakes nobody else, so it is put back when there is no slot left for its job.
     """
@@ -51,11 +56,13 @@ class MarkerWait:
         connect: Callable[[], Redis],
         sender: AsyncSender,
         queues: Sequence[ServedQueue],
+        rounds: Rounds,
         clock: Clock,
         outage: Outage,
     ) -> None:
         self._connect = connect
         self._sender = sender
+        self._rounds = rounds
         self._queues = {queue.keys.marker.encode(): queue for queue in queues}
         self._by_name = {queue.name: queue for queue in queues}
         self._clock = clock
@@ -67,7 +74,10 @@ class MarkerWait:
         self._line: Line | None = None
         self._connection_id = 0
         self._blocked_on: frozenset[bytes] = frozenset()
-        #: Markers that made their queues hungry, now or long ago.
+        #: Whether a claim stands behind this block, or stood behind the last one.
+        self._has_claimed = False
+        self._has_brought_script = False
+        #: Markers that were popped here to be claimed for, now or long ago.
         self._popped: set[bytes] = set()
         #: When all queues are asked next, in the loop's time.
         self._ask_at = 0.0
@@ -91,8 +101,7 @@ class MarkerWait:
                 await asyncio.wait([self._unblocking])
 
     def refresh(self) -> None:
-        """Looks, after a round, whether queues wait that are not blocked on yet; then the block is
-        ended early."""
+        """Looks, after a round, whether the block is still the right one; if not, ends it."""
         self._claimed.set()
         if self._must_unblock():
             self._unblock()
@@ -130,18 +139,51 @@ class MarkerWait:
         popped = await self._block(wanted, max(left_s, _SHORTEST_BLOCK_S))
         if popped is not None:
             await self._take(*popped)
+        if self._has_claimed:
+            await self._let_settle()
         if asyncio.get_running_loop().time() >= self._ask_at - _SHORTEST_BLOCK_S:
             await self._look_at_all()
 
     async def _block(
         self, wanted: list[bytes], block_s: float
     ) -> tuple[bytes, bytes, bytes] | None:
-        self._blocked_on = frozenset(wanted)
+        commands = [pack_command(("BZPOPMIN", *wanted, block_s))]
+        self._has_claimed = self._rounds.may_stand
+        if self._has_claimed:
+            claim = self._rounds.stand([self._queues[marker] for marker in wanted])
+            commands.append((pack_call if self._has_brought_script else pack_loading_call)(claim))
+        try:
+            popped, *claimed = await self._send_block(commands, frozenset(wanted), block_s)
+        except Exception as error:
+            if self._has_claimed:
+                self._rounds.end_standing(error)
+            raise
+        for reply in claimed:
+            self._end_claim(claim, reply)
+            await asyncio.sleep(0)
+        if isinstance(popped, Exception):
+            raise popped
+        return popped  # type: ignore[no-any-return]
+
+    async def _send_block(
+        self, commands: list[bytes], markers: frozenset[bytes], block_s: float
+    ) -> list[Any]:
+        self._blocked_on = markers
         try:
             async with asyncio.timeout(block_s + LATE_S):
-                return await self._command("BZPOPMIN", *wanted, block_s)  # type: ignore[no-any-return]
+                return await self._send(commands)
         finally:
             self._blocked_on = frozenset()
+
+    def _end_claim(self, claim: Call[list[SettledAndClaimed | None]], reply: Any) -> None:
+        self._has_brought_script = self._has_claimed = not isinstance(reply, NoScriptError)
+        if not self._has_claimed:
+            self._rounds.end_standing([None] * len(claim.keys))
+        elif isinstance(reply, Exception):
+            assert self._client is not None
+            self._rounds.end_standing(translate_error(reply, self._client))
+        else:
+            self._rounds.end_standing(claim.parse(reply))
 
     async def _look_at_all(self) -> None:
         """Looks for work that no marker tells of; where there is none, nothing is claimed."""
@@ -158,6 +200,8 @@ class MarkerWait:
         due_ms = to_integer(float(score))
         if member != _READY and due_ms > self._clock.now_ms():
             queue.note_due(due_ms)
+        elif self._has_claimed:
+            self._popped.add(marker)
         elif queue.free > 0 and not self._is_closing:
             self._popped.add(marker)
             await self._have_claimed(queue)
@@ -175,6 +219,16 @@ class MarkerWait:
         """
         self._claimed.clear()
         queue.become_hungry()
+        await self._wait_for_round()
+
+    async def _let_settle(self) -> None:
+        """Lets jobs that ended at once be settled: so a claim can stand behind the next block."""
+        self._claimed.clear()
+        is_busy = any(queue.running for queue in self._queues.values())
+        if not (is_busy or self._rounds.is_quiet):
+            await self._wait_for_round()
+
+    async def _wait_for_round(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLAIM_WITHIN_S):
                 await self._claimed.wait()
@@ -182,16 +236,20 @@ class MarkerWait:
     async def _ensure_connected(self) -> None:
         if self._line is not None:
             return
+        self._has_brought_script = False
         self._client = self._connect()
         self._line = await Line.open(self._client)
         self._connection_id = int(await self._command("CLIENT", "ID"))
 
     async def _command(self, *parts: Arg) -> Any:
-        assert self._line is not None
-        [reply] = await self._line.send(pack_command(parts))
+        [reply] = await self._send([pack_command(parts)])
         if isinstance(reply, Exception):
             raise reply
         return reply
+
+    def _send(self, commands: Sequence[bytes]) -> asyncio.Future[list[Any]]:
+        assert self._line is not None
+        return self._line.send(b"".join(commands), len(commands))
 
     async def _recover(self, error: BaseException, pauses: Pauses) -> None:
         """Throws the connection away, whatever went wrong on it, and waits before the next."""
@@ -227,7 +285,9 @@ class MarkerWait:
     def _must_unblock(self) -> bool:
         if not self._blocked_on:
             return False
-        return self._is_closing or not self._blocked_on.issuperset(self._wanted())
+        if self._is_closing or self._rounds.is_recalled or self._rounds.may_stand:
+            return True
+        return not self._blocked_on.issuperset(self._wanted())
 
     def _wanted(self) -> list[bytes]:
         return [marker for marker, queue in self._queues.items() if queue.wants_marker]

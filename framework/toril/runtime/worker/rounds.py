@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from toril.runtime.calls.settle import (
     CHILDREN_PENDING,
     NO_CHILDREN,
     SettledAndClaimed,
+    claim_next,
     settle_and_claim,
 )
 from toril.runtime.connection import is_dead_connection, is_temporary
@@ -26,6 +28,9 @@ from toril.runtime.worker.served_queue import Doubt, ServedQueue
 
 #: Calls in flight: the server works on one while Python works on the jobs of the other.
 LANES = 2
+
+#: For so many queues a claim may stand at the server: it looks at all, whichever has a job.
+MOST_STANDING = 16
 
 #: Why a parent cannot end as it would; Redis has changed nothing.
 _CHILDREN_TEXTS = {
@@ -52,6 +57,10 @@ class Rounds:
     """Plays rounds, `LANES` at a time: each takes what is there, sends it, hands out the reply.
 
     Whoever has something to send rings `work`; the loop's next turn begins a round.
+    While nothing goes on, a claim may stand: sent behind a command that waits for a job, it is run
+    by the server as soon as there is one. No round is played then: whoever has something to send
+    has it recalled, so that no job starts here while another may be claimed unseen. Its code might
+    block the loop, and the other one would wait for that.
     """
 
     def __init__(
@@ -82,16 +91,63 @@ class Rounds:
         self._on_doubt = on_doubt
         #: Off when the worker stops, or never claims.
         self.may_claim = may_claim
+        self._knows_how_to_stand = ground.clock.is_servers and len(queues) <= MOST_STANDING
+        self._standing: list[_Part] = []
+        #: The claim that stands is in somebody's way.
+        self.is_recalled = False
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing goes on in any queue."""
+        return all(served.is_quiet for served in self._queues)
+
+    @property
+    def may_stand(self) -> bool:
+        """Whether a claim may stand: for few queues, when nothing goes on in any of them."""
+        is_free = self._knows_how_to_stand and self.may_claim and not self._ground.work.is_rung
+        return is_free and not self._standing and self.is_quiet
+
+    def stand(self, queues: Sequence[ServedQueue]) -> Call[list[SettledAndClaimed | None]]:
+        """Gives a call that claims a job of each queue, to be sent behind one that waits.
+
+        No more than one: it may be run for a worker that is gone, whose locks have to run out then.
+        """
+        self._standing = [_Part(served, [], served.take_slot()) for served in queues]
+        for part in self._standing:
+            part.served.in_flight += 1
+        return claim_next([(served.keys, self._owners[served.name]) for served in queues])
+
+    def end_standing(self, reply: Sequence[SettledAndClaimed | None] | Exception) -> None:
+        """Takes the reply to the claim that stood; jobs that came begin at the loop's next turn."""
+        parts, self._standing = self._standing, []
+        self.is_recalled = False
+        replies = [reply] * len(parts) if isinstance(reply, Exception) else reply
+        for part in parts:
+            part.served.in_flight -= 1
+        for part, one in zip(parts, replies, strict=True):
+            self._end(part, one)
+        # What else there is to do comes behind their first lines.
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if not self.is_quiet:
+            self._ground.work.ring()
+        self._on_round()
 
     async def run_lane(self) -> None:
         """Plays one round after the other until cancelled."""
         while True:
             while parts := self._take_parts():
                 await self._play(parts)
+            if self._standing:
+                self.is_recalled = True
+                self._on_round()
             await self._ground.work.wait()
 
     def _take_parts(self) -> list[_Part]:
-        parts = []
+        parts: list[_Part] = []
+        if self._standing:
+            return parts
         for served in self._queues:
             if served.doubt is not None:
                 continue
@@ -110,14 +166,18 @@ class Rounds:
             for part in parts:
                 part.served.in_flight -= 1
         for n, part in enumerate(parts):
-            reply = replies[n]
-            if isinstance(reply, Exception):
-                self._doubt(part, reply)
-            else:
-                self._hand_out(part, reply)
-            if part.served.doubt is not None:
-                self._on_doubt()
+            self._end(part, replies[n])
         self._on_round()
+
+    def _end(self, part: _Part, reply: SettledAndClaimed | Exception | None) -> None:
+        if reply is None:
+            part.served.return_slots(part.claim)
+        elif isinstance(reply, Exception):
+            self._doubt(part, reply)
+        else:
+            self._hand_out(part, reply)
+        if part.served.doubt is not None:
+            self._on_doubt()
 
     def _build_call(self, part: _Part) -> Call[SettledAndClaimed]:
         return settle_and_claim(

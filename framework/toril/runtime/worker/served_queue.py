@@ -104,6 +104,12 @@ class ServedQueue:
         idle = not self.running and self.in_flight == 0 and self.doubt is None
         return idle and not self.ended and not self.suspects
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing goes on, and nothing is to be sent now."""
+        wants_none = self.is_limited or not self.is_hungry
+        return wants_none and self.is_settled and not self.outlived
+
     def add_running(self, execution: Execution) -> Execution | None:
         """Puts a run into a slot; gives the older run of the same job, which has lost it."""
         older = self.running.pop(execution.job.id, None)
@@ -166,6 +172,11 @@ class ServedQueue:
         self.is_hungry = False
         self._reserved += claim
         return claim
+
+    def take_slot(self) -> int:
+        """Reserves the one slot of a claim that waits at the server for a job."""
+        self._reserved += 1
+        return 1
 
     def return_slots(self, claim: int) -> None:
         """Gives back the slots of a claim whose reply was read."""

@@ -167,7 +167,12 @@ class Worker:
             rates=rates or {},
         )
         self._markers = MarkerWait(
-            connect=connect_blocking, sender=sender, queues=served, clock=clock, outage=outage
+            connect=connect_blocking,
+            sender=sender,
+            queues=served,
+            rounds=self._rounds,
+            clock=clock,
+            outage=outage,
         )
         self._cancellations = Cancellations(
             ground, self._queues, self._in_hand, connect=connect_blocking
@@ -243,6 +248,8 @@ class Worker:
         if unknown & served.unknown and served.doubt is None and self._isolation is None:
             served.doubt = Doubt()
             self._recovery.look()
+            # A claim that stands would be in its way.
+            self._ground.work.ring()
         served.unknown = unknown
 
     def _list_parts(self) -> list[Coroutine[Any, Any, None]]:
