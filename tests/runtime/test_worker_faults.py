@@ -194,10 +194,13 @@ async def test_progress_told_during_an_outage_arrives_after_it(rig, start, proxy
 
 async def test_connections_cut_again_and_again_lose_and_double_nothing(rig, start, proxy):
     runs: list[str] = []
+    is_time = asyncio.Event()
 
     async def sync(job):
         await asyncio.sleep(0.001)
         runs.append(job.id)
+        if len(runs) % 20 == 0:
+            is_time.set()
 
     rig.queue("orders", concurrency=10)
     rig.job(sync)
@@ -206,7 +209,8 @@ async def test_connections_cut_again_and_again_lose_and_double_nothing(rig, star
 
     async def cut():
         while True:
-            await asyncio.sleep(0.1)
+            await is_time.wait()
+            is_time.clear()
             await proxy.cut()
 
     cutting = asyncio.create_task(cut())
