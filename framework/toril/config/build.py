@@ -108,7 +108,7 @@ def build_job_type(
         priority=merged.get("priority", 0),
         run_in=merged.get("run_in"),
         max_memory=parse_size(merged["max_memory"]) if "max_memory" in merged else None,
-        recycle_after=merged.get("recycle_after", 100),
+        recycle_after=merged.get("recycle_after", 1000),
         keep=build_keep(merged.get("keep", {})),
         unique=build_unique(merged["unique"]) if "unique" in merged else None,
         expires_in_ms=_duration(merged, "expires_in"),

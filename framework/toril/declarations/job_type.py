@@ -70,7 +70,7 @@ class JobType:
     #: Memory that its process may hold, in bytes; only of jobs that run in one.
     max_memory: int | None = None
     #: Jobs that a process runs before another one takes its place.
-    recycle_after: int = 100
+    recycle_after: int = 1000
     keep: Keep = field(default_factory=Keep)
     unique: Unique | None = None
     #: How long after it is due a job may be started.

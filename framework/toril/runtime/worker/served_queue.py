@@ -17,6 +17,8 @@ from toril.runtime.worker.plans import Plan, PlanKey
 MAX_BATCH = 250
 #: Bytes of results in one call; a larger one travels alone.
 MAX_BATCH_BYTES = 4 * 1024 * 1024
+#: While jobs run a call need not carry more outcomes than these: see `take_outcomes`.
+_SMALL_BATCH = 6
 #: From so many slots on a call claims half of them: the server fills one half while the other runs.
 _HALVED_FROM = 8
 #: Reason and stack traces of a failure, about.
@@ -144,9 +146,16 @@ class ServedQueue:
         )
 
     def take_outcomes(self) -> list[Execution]:
-        """Takes what the next call is to settle."""
+        """Takes what the next call is to settle: all, or half while other jobs run.
+
+        Jobs that are claimed together tend to end together. If one call took them all, each would
+        wait for the scripts of all, start with all and meet all again at its end. Halves part
+        them; and what ends faster than the server settles piles up, so that halves grow.
+        """
         if self.ended:
             count = _count_fitting(self.ended)
+            if self.running:
+                count = min(count, max(len(self.ended) // 2, _SMALL_BATCH))
             taken, self.ended = self.ended[:count], self.ended[count:]
             if self.ended:
                 self._wake()
@@ -164,10 +173,11 @@ class ServedQueue:
         """Reserves the slots that the next call is to claim for.
 
         A call that settles claims along even if the last one found no more: it costs nothing.
+        The slot of a job that ended is for the call that settles it.
         """
         if self.is_limited or not (self.is_hungry or with_outcomes):
             return 0
-        claim = max(min(self.free, self._batch), 0)
+        claim = max(min(self.free - len(self.ended), self._batch), 0)
         # Whether there are more, the reply tells: an idle queue is asked once for one job.
         self.is_hungry = False
         self._reserved += claim
