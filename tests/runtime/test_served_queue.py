@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from toril.declarations.queue import Queue
@@ -37,12 +39,17 @@ def served(rig, alarms, rings):
     )
 
 
-def start(served, count):
+def claim(served, count):
     for n in range(count):
-        job = ClaimedJob("orders", f"job-{len(served.running)}-{n}", {})
+        job = ClaimedJob("orders", f"{len(served.running)}-{n}", {})
         served.add_running(
             Execution(served=served, job=job, plan=None, started_ms=0, claimed_at=0.0)
         )
+
+
+def begin(served):
+    for execution in served.running.values():
+        execution.task = asyncio.current_task()
 
 
 def end(served, count):
@@ -57,23 +64,27 @@ def take(served):
     return len(outcomes), served.take_slots(with_outcomes=bool(outcomes))
 
 
-def test_jobs_that_ended_together_are_settled_in_halves_while_others_run(served, rings):
-    start(served, 100)
+async def test_jobs_that_ended_together_are_settled_in_halves_while_others_run(served, rings):
+    claim(served, 100)
+    begin(served)
     end(served, 40)
 
     assert [take(served) for _ in range(7)] == [(n, n) for n in (20, 10, 6, 4)] + [(0, 0)] * 3
     assert len(rings) == 3
 
 
-def test_jobs_are_settled_together_when_none_runs(served):
-    start(served, 40)
+async def test_jobs_are_settled_together_when_none_has_begun(served):
+    claim(served, 40)
+    begin(served)
     end(served, 40)
+    claim(served, 25)
 
     assert take(served) == (40, 50)
 
 
-def test_slots_that_were_free_before_are_claimed_with_the_first_half(served):
-    start(served, 60)
+async def test_slots_that_were_free_before_are_claimed_with_the_first_half(served):
+    claim(served, 60)
+    begin(served)
     end(served, 20)
 
     assert take(served) == (10, 50)

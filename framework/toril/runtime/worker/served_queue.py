@@ -90,6 +90,12 @@ class ServedQueue:
         return self.concurrency - len(self.running) - len(self.outlived) - self._reserved
 
     @property
+    def _has_begun(self) -> bool:
+        """Whether a job runs whose code has begun: jobs begin in the order of their claims."""
+        oldest = next(iter(self.running.values()), None)
+        return oldest is not None and oldest.task is not None
+
+    @property
     def is_limited(self) -> bool:
         """Whether a rate limit holds the queue."""
         return self._limit is not None
@@ -154,7 +160,7 @@ class ServedQueue:
         """
         if self.ended:
             count = _count_fitting(self.ended)
-            if self.running:
+            if self._has_begun:
                 count = min(count, max(len(self.ended) // 2, _SMALL_BATCH))
             taken, self.ended = self.ended[:count], self.ended[count:]
             if self.ended:
