@@ -10,7 +10,7 @@ from benchmarks.harness.bench import Bench, Values
 from benchmarks.measurements.toril_calls import (
     OWNER,
     add,
-    measure_call_ms,
+    measure_calls_ms,
     name_job,
     now_ms,
     open_sender,
@@ -50,13 +50,8 @@ class QueueLength:
             calls = {length: self._prepare(sender, length) for length in LENGTHS}
             for _ in range(bench.rounds):
                 for name in calls[LENGTHS[0]]:
-                    yield (
-                        name,
-                        {
-                            str(length): measure_call_ms(bench, sender, calls[length][name], TIMES)
-                            for length in LENGTHS
-                        },
-                    )
+                    builds = {str(length): calls[length][name] for length in LENGTHS}
+                    yield name, measure_calls_ms(bench, sender, builds, TIMES)
 
     def _prepare(self, sender: SyncSender, length: int) -> dict[str, Callable[[], Any]]:
         keys = QueueKeys("bull", f"bench-{length}")

@@ -7,8 +7,9 @@ call costs is the processor time that the server had meanwhile.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from statistics import median
 from typing import Any
 
 from benchmarks.harness.bench import Bench
@@ -63,15 +64,20 @@ def seed(sender: SyncSender, keys: QueueKeys, jobs: int) -> None:
         sender.send(add(keys, first, min(CHUNK, jobs - first)))
 
 
-def measure_call_ms(
-    bench: Bench, sender: SyncSender, build: Callable[[], Any], times: int
-) -> float:
-    """Gives the processor time that the server had for a call, on average."""
-    sender.send(build())
-    before_s = bench.server.read_cpu_s()
+def measure_calls_ms(
+    bench: Bench, sender: SyncSender, builds: Mapping[str, Callable[[], Any]], times: int
+) -> dict[str, float]:
+    """Gives the processor time that the server had for each call, the median of so many.
+
+    The calls take turns, so that a noisy second hits all alike.
+    """
+    took_s: dict[str, list[float]] = {name: [] for name in builds}
     for _ in range(times):
-        sender.send(build())
-    return (bench.server.read_cpu_s() - before_s) / times * 1000
+        for name, build in builds.items():
+            before_s = bench.server.read_cpu_s()
+            sender.send(build())
+            took_s[name].append(bench.server.read_cpu_s() - before_s)
+    return {name: median(each) * 1000 for name, each in took_s.items()}
 
 
 def now_ms() -> int:
