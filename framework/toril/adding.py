@@ -31,7 +31,6 @@ from toril.runtime.codec import (
     decode_json,
     encode_json,
     generate_job_id,
-    generate_job_ids,
     validate_job_id,
     validate_run_id,
 )
@@ -138,50 +137,30 @@ class JobBuilder:
         self, job_type: str, data: Any, options: AddOptions = PLAIN, *, now_ms: int
     ) -> NewJob:
         """Checks and makes one job; raises UnknownName or AddError."""
-        ids = (generate_job_id(now_ms) if options.id is None else options.id,)
-        return self._build(job_type, (data,), ids, options, now_ms=now_ms)[0]
-
-    def build_many(self, job_type: str, rows: Iterable[Any], *, now_ms: int) -> list[NewJob]:
-        """Checks and makes a job for each row of data; raises UnknownName or AddError."""
-        rows = list(rows)
-        ids = generate_job_ids(now_ms, len(rows))
-        return self._build(job_type, rows, ids, PLAIN, now_ms=now_ms)
-
-    def _build(
-        self,
-        job_type: str,
-        rows: Iterable[Any],
-        ids: Iterable[str],
-        options: AddOptions,
-        *,
-        now_ms: int,
-    ) -> list[NewJob]:
         mould = self._mould(job_type)
         delay_ms = read_delay_ms(options, now_ms=now_ms, timezone=self._pipeline.timezone)
         priority = read_priority(options, mould.priority)
         if options.lifo:
             _check_lifo(job_type, delay_ms=delay_ms, priority=priority)
-        lifo = options.lifo or (mould.is_lifo and not delay_ms and not priority)
-        is_id_new = options.id is None
-        jobs = []
-        for data, job_id in zip(rows, ids, strict=True):
-            encoded = _encode(mould, data, options.id)
-            jobs.append(
-                NewJob(
-                    queue=mould.queue,
-                    id=job_id,
-                    name=job_type,
-                    data=encoded,
-                    opts=_complete_opts(mould, options, encoded),
-                    timestamp_ms=now_ms,
-                    delay_ms=delay_ms,
-                    priority=priority,
-                    lifo=lifo,
-                    is_id_new=is_id_new,
-                    own=_bind(mould, encoded),
-                )
-            )
-        return jobs
+        encoded = _encode(mould, data, options.id)
+        return NewJob(
+            queue=mould.queue,
+            id=generate_job_id(now_ms) if options.id is None else options.id,
+            name=job_type,
+            data=encoded,
+            opts=_complete_opts(mould, options, encoded),
+            timestamp_ms=now_ms,
+            delay_ms=delay_ms,
+            priority=priority,
+            lifo=options.lifo or (mould.is_lifo and not delay_ms and not priority),
+            is_id_new=options.id is None,
+            own=_bind(mould, encoded),
+        )
+
+    def build_many(self, job_type: str, rows: Iterable[Any], *, now_ms: int) -> list[NewJob]:
+        """Checks and makes a job for each row of data; raises UnknownName or AddError."""
+        self._mould(job_type)
+        return [self.build(job_type, data, now_ms=now_ms) for data in rows]
 
     def build_run(
         self, flow: str, inputs: Any, *, run_id: str | None = None, now_ms: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import math
+import os
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,6 @@ from toril.runtime.codec import (
     encode_keep,
     encode_opts,
     generate_job_id,
-    generate_job_ids,
     read_keep,
     validate_job_id,
 )
@@ -228,10 +228,22 @@ def test_ids_generated_later_sort_later(now_ms: int) -> None:
 
 
 def test_generated_ids_differ_and_are_valid() -> None:
-    ids = list(generate_job_ids(1_790_000_000_000, 10_000))
+    ids = [generate_job_id(1_790_000_000_000) for _ in range(10_000)]
 
     assert len(set(ids)) == 10_000
     assert all(validate_job_id(one) == one for one in ids)
+
+
+def test_a_forked_process_generates_ids_of_its_own() -> None:
+    generate_job_id(0)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, generate_job_id(0).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+
+    assert os.read(reading, 100).decode() not in {generate_job_id(0) for _ in range(200)}
 
 
 @given(st.integers(1_000_000_000_000, 2**42 - 1))

@@ -168,22 +168,25 @@ def _make_shape(prefix: str, job: NewJob, queue: int) -> dict[str, Any]:
 
 
 def _check_job(job: NewJob) -> None:
-    where = f"job {job.id!r}"
     if not 0 <= job.priority <= MAX_PRIORITY:
-        raise AddError(f"{where}: expected a priority of 0 to {MAX_PRIORITY}, got {job.priority}")
+        raise AddError(
+            f"job {job.id!r}: expected a priority of 0 to {MAX_PRIORITY}, got {job.priority}"
+        )
     if not 0 <= job.delay_ms <= MAX_DELAY_MS:
-        raise AddError(f"{where}: expected a delay of at most ten years, got {job.delay_ms} ms")
+        raise AddError(
+            f"job {job.id!r}: expected a delay of at most ten years, got {job.delay_ms} ms"
+        )
     if not job.name:
-        raise AddError(f"{where} has no name")
+        raise AddError(f"job {job.id!r} has no name")
     if job.parent is not None and ":" in job.parent.id:
         # Scripts find a parent's id behind the last colon of its key.
         raise AddError(
-            f"{where} cannot be a child of {job.parent.id!r}, whose id holds ':' as a schedule's "
-            "jobs have; have that job add one that has children, or schedule a flow"
+            f"job {job.id!r} cannot be a child of {job.parent.id!r}, whose id holds ':' as a "
+            "schedule's jobs have; have that job add one that has children, or schedule a flow"
         )
-    if not job.own.keys() <= JOB_FIELDS:
+    if job.own and not job.own.keys() <= JOB_FIELDS:
         unknown = sorted(job.own.keys() - JOB_FIELDS)
-        raise AddError(f"{where} carries fields that own_fields.py does not list: {unknown}")
+        raise AddError(f"job {job.id!r} carries fields that own_fields.py does not list: {unknown}")
 
 
 def _encode_opts(job: NewJob, more: dict[str, Any]) -> bytes:

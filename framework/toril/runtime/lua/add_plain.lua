@@ -1,5 +1,6 @@
 --[[
-  Adds one job that is ready and belongs to no other: what `add` does, without what only lists need.
+  Adds one job that is ready and belongs to no other: what `add` does, without what only lists need,
+  and without shared functions, since to make them takes as long as all that is done here.
   BullMQ: addStandardJob
 
   KEYS[1] base           of the queue; every other key is built from it
@@ -12,25 +13,27 @@
   Events: added, waiting, duplicated
 ]]
 
---- include lib/store_job
---- include lib/mark
+local base, id, name, data, opts, timestamp = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local meta, events = base .. 'meta', base .. 'events'
 
-local q = queue_at(KEYS[1])
-local id = ARGV[1]
-local name = ARGV[2]
-local data = ARGV[3]
-local opts = ARGV[4]
-local timestamp = tonumber(ARGV[5])
-
-redis.call('INCR', q.id)
-if redis.call('EXISTS', q.base .. id) == 1 then
-  emit(q, 'duplicated', 'jobId', id)
+redis.call('INCR', base .. 'id')
+local set = redis.call('HMGET', meta, 'paused', 'concurrency', 'opts.maxLenEvents')
+local is_paused, max_active, max_events = set[1], tonumber(set[2]), set[3]
+if not tonumber(max_events) then
+  max_events = '10000'
+  redis.call('HSET', meta, 'opts.maxLenEvents', max_events)
+end
+redis.call('XTRIM', events, 'MAXLEN', '~', max_events)
+if redis.call('EXISTS', base .. id) == 1 then
+  redis.call('XADD', events, '*', 'event', 'duplicated', 'jobId', id)
   return '0'
 end
-store_job(q, {
-  id = id, name = name, data = data, opts = opts, timestamp = timestamp, delay = 0, priority = 0,
-})
-redis.call('LPUSH', q.wait, id)
-mark(q)
-emit(q, 'waiting', 'jobId', id)
+redis.call('HSET', base .. id, 'data', data, 'name', name, 'opts', opts, 'timestamp', timestamp,
+  'delay', '0', 'priority', '0')
+redis.call('XADD', events, '*', 'event', 'added', 'jobId', id, 'name', name)
+redis.call('LPUSH', base .. 'wait', id)
+if not is_paused and (not max_active or redis.call('LLEN', base .. 'active') < max_active) then
+  redis.call('ZADD', base .. 'marker', '0', '0')
+end
+redis.call('XADD', events, '*', 'event', 'waiting', 'jobId', id)
 return '1'
