@@ -11,19 +11,31 @@
   Events: waiting, active
 ]]
 
+--- include lib/plain_round
+
+local time = redis.call('TIME')
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+local found, others = {}, {}
+for n, base in ipairs(KEYS) do
+  local _, jobs = play_plain_round(base, string.format('%.0f', now_ms), cmsgpack.unpack(ARGV[n]), 1, {})
+  found[n] = jobs and { jobs, 0, -1 } or false
+  if not jobs then
+    others[#others + 1] = n
+  end
+end
+if #others == 0 then
+  return cmsgpack.pack({ now_ms, found })
+end
+
 --- include lib/emit
 --- include lib/delay
 --- include lib/promote_due
 --- include lib/claim
 
-local time = redis.call('TIME')
-local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
-local found = {}
-for n, base in ipairs(KEYS) do
-  local q = queue_at(base)
+for _, n in ipairs(others) do
+  local q = queue_at(KEYS[n])
   q.defers_marks = true
   promote_due(q, now_ms)
-  found[n] = false
   if has_work(q) then
     local jobs, limit_ms = claim(q, 1, cmsgpack.unpack(ARGV[n]), now_ms)
     if q.has_delayed then

@@ -22,6 +22,16 @@
           those of parents, of dead letters and of a job that waited for a deduplication id
 ]]
 
+--- include lib/plain_round
+
+local owner = cmsgpack.unpack(ARGV[2])
+local wanted = tonumber(ARGV[3])
+local outcomes = cmsgpack.unpack(ARGV[4])
+local plain_codes, plain_jobs = play_plain_round(KEYS[1], ARGV[1], owner, wanted, outcomes)
+if plain_codes then
+  return cmsgpack.pack({ plain_codes, plain_jobs, 0, -1, {} })
+end
+
 --- include lib/emit
 --- include lib/mark
 --- include lib/delay
@@ -31,9 +41,6 @@
 
 local q = queue_at(KEYS[1])
 local now_ms = tonumber(ARGV[1])
-local owner = cmsgpack.unpack(ARGV[2])
-local wanted = tonumber(ARGV[3])
-local outcomes = cmsgpack.unpack(ARGV[4])
 
 q.defers_marks = true
 -- Before all else: it needs no memory, and after a first write a full server lets the others pass.
