@@ -38,9 +38,7 @@ SPECIALS = {
         r.sadd(keys.base + "meta:t:k:1:a:held", *r.lrange(keys.active, 0, -1)),
     ),
     "no cap": lambda r, keys, one: r.hdel(keys.meta, "opts.maxLenEvents"),
-    "limited by hand": lambda r, keys, one: r.set(
-        keys.base + "limiter", "9007199254740999", px=99999
-    ),
+    "limited by hand": lambda r, keys, one: r.set(keys.base + "limiter", MANUAL_LIMIT, px=99999),
     "due": lambda r, keys, one: r.zadd(keys.delayed, {one: NOW * 4096}),
     "not due": lambda r, keys, one: r.zadd(keys.delayed, {"later": (NOW + 5) * 4096}),
     "no hash": lambda r, keys, one: r.delete(keys.job(one)),

@@ -15,9 +15,13 @@
 
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = string.format('%.0f', now_ms)
 local found, others = {}, {}
 for n, base in ipairs(KEYS) do
-  local _, jobs = play_plain_round(base, string.format('%.0f', now_ms), cmsgpack.unpack(ARGV[n]), 1, {})
+  local _, jobs
+  if redis.call('LLEN', base .. 'wait') > 0 then
+    _, jobs = play_plain_round(base, now, cmsgpack.unpack(ARGV[n]), 1, {})
+  end
   found[n] = jobs and { jobs, 0, -1 } or false
   if not jobs then
     others[#others + 1] = n

@@ -10,30 +10,31 @@ local function play_plain_round(base, now, owner, wanted, outcomes)
   if wanted == 0 or owner.minutes > 0 or owner.max then
     return nil
   end
+  -- One more than wanted tells whether others are left.
+  local waiting = redis.call('LRANGE', base .. 'wait', -wanted - 1, -1)
+  if #waiting < wanted then
+    return nil
+  end
   local token, count = owner.token, #outcomes
   local set = redis.call('HMGET', base .. 'meta', 'opts.maxLenEvents', 'paused', 'concurrency', 'max',
     'duration', 't:k')
   if not tonumber(set[1]) or set[2] or set[3] or set[4] or set[5] or set[6] then
     return nil
   end
-  local delayed, active = base .. 'delayed', base .. 'active'
-  local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', (now + 1) * 4096 - 1, 'LIMIT', 0, 1)
-  -- One more than wanted tells whether others are left.
-  local waiting = redis.call('LRANGE', base .. 'wait', -wanted - 1, -1)
-  if due[1] or #waiting < wanted then
+  local last_due = (now + 1) * 4096 - 1
+  if redis.call('ZRANGEBYSCORE', base .. 'delayed', '-inf', last_due, 'LIMIT', 0, 1)[1] then
     return nil
   end
-  local first = #waiting - wanted
 
   -- What would make a job special: children, or a counter of starts beside them.
   local special, locks = { base .. 'limiter' }, {}
-  local keep, age_ms = nil, -1
+  local keep = outcomes[1] and outcomes[1][5]
   for i, outcome in ipairs(outcomes) do
     local key = base .. outcome[2]
     locks[i] = key .. ':lock'
     special[2 * i], special[2 * i + 1] = key .. ':dependencies', key .. ':unsuccessful'
-    keep = keep or outcome[5]
-    if outcome[1] ~= 1 or outcome[5] ~= keep or keep == 0 or outcome[6] ~= age_ms then
+    -- Completed, and kept as all others are, by number alone.
+    if outcome[1] ~= 1 or outcome[5] ~= keep or keep == 0 or outcome[6] >= 0 then
       return nil
     end
   end
@@ -74,7 +75,7 @@ local function play_plain_round(base, now, owner, wanted, outcomes)
     end
   end
 
-  local events, completed = base .. 'events', base .. 'completed'
+  local active, events = base .. 'active', base .. 'events'
   redis.call('XTRIM', events, 'MAXLEN', '~', set[1])
   local codes = {}
   if count > 0 then
@@ -115,6 +116,7 @@ local function play_plain_round(base, now, owner, wanted, outcomes)
     end
     if #settled > 0 then
       redis.call('SREM', base .. 'stalled', unpack(settled))
+      local completed = base .. 'completed'
       redis.call('ZADD', completed, unpack(members))
       local excess = keep > 0 and math.min(redis.call('ZCARD', completed) - keep, 1000) or 0
       if excess > 0 then
@@ -150,7 +152,7 @@ local function play_plain_round(base, now, owner, wanted, outcomes)
       redis.call('HSET', key, 'processedOn', now, 'ats', started, 't:o', mark)
     end
   end
-  if first > 0 or redis.call('ZCARD', base .. 'prioritized') > 0 then
+  if #waiting > wanted or redis.call('ZCARD', base .. 'prioritized') > 0 then
     redis.call('ZADD', base .. 'marker', '0', '0')
   end
   return codes, jobs
