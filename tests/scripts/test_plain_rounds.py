@@ -23,7 +23,7 @@ from toril.runtime.sync_sender import SyncSender
 NOW = 1_790_000_000_000
 #: So often each special thing meets a plain state.
 TIMES = 10
-PLAYS = "play_plain_round(KEYS[1], ARGV[1], owner, wanted, outcomes)\n"
+PLAYS = "play_plain_round(KEYS[1], now_ms, owner, wanted, outcomes)\n"
 #: What each of three databases runs on the same state: all, all but the plain round, it alone.
 VARIANTS = (PLAYS, "nil, nil\n", PLAYS + "do return plain_codes and 'plain' or '' end\n")
 

@@ -24,10 +24,11 @@
 
 --- include lib/plain_round
 
+local now_ms = ARGV[1]
 local owner = cmsgpack.unpack(ARGV[2])
 local wanted = tonumber(ARGV[3])
 local outcomes = cmsgpack.unpack(ARGV[4])
-local plain_codes, plain_jobs = play_plain_round(KEYS[1], ARGV[1], owner, wanted, outcomes)
+local plain_codes, plain_jobs = play_plain_round(KEYS[1], now_ms, owner, wanted, outcomes)
 if plain_codes then
   return cmsgpack.pack({ plain_codes, plain_jobs, 0, -1, {} })
 end
@@ -40,7 +41,7 @@ end
 --- include lib/claim
 
 local q = queue_at(KEYS[1])
-local now_ms = tonumber(ARGV[1])
+now_ms = tonumber(now_ms)
 
 q.defers_marks = true
 -- Before all else: it needs no memory, and after a first write a full server lets the others pass.
