@@ -82,6 +82,22 @@ async def test_it_is_recalled_for_a_delayed_job_that_comes_due(rig, stands, wait
     await rig.reaches(job_id, "completed", within_s=2)
 
 
+async def test_a_delayed_job_that_comes_due_behind_it_is_not_forgotten(rig, stands):
+    rig.job(lambda job: None, run_in="async")
+    worker = rig.start("orders")
+    await stands(worker)
+    now_ms = rig.clock.now_ms()
+    # Due by the worker's clock as it reads the marker, not by the server's as that was popped.
+    rig.clock.offset_ms = 50
+    job = NewJob(
+        queue="orders", id="soon", name="sync", data=b"{}", timestamp_ms=now_ms, delay_ms=30
+    )
+
+    await rig.sender.send(add_jobs(rig.keys().prefix, [job], now_ms=now_ms))
+
+    await rig.reaches("soon", "completed", within_s=2)
+
+
 async def test_a_job_that_it_claims_for_a_worker_that_stops_is_handed_back(rig, stands):
     rig.job(lambda job: None, run_in="async")
     worker = rig.start("orders")

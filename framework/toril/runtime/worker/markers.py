@@ -198,7 +198,8 @@ class MarkerWait:
     async def _take(self, marker: bytes, member: bytes, score: bytes) -> None:
         queue = self._queues[marker]
         due_ms = to_integer(float(score))
-        if member != _READY and due_ms > self._clock.now_ms():
+        if member != _READY and (self._has_claimed or due_ms > self._clock.now_ms()):
+            # A claim that stood ran as the marker was popped: the job may not have been due then.
             queue.note_due(due_ms)
         elif self._has_claimed:
             self._popped.add(marker)
