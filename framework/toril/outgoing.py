@@ -50,10 +50,11 @@ class Outgoing:
 
     async def drain(self) -> None:
         """Waits until everything that was put is stored or refused."""
-        while self._jobs or self._under_way:
-            self._leave()
+        self._leave()
+        while self._under_way:
             self._one_ended.clear()
             await self._one_ended.wait()
+            self._leave()
 
     def _leave(self) -> None:
         jobs, futures = self._jobs, self._futures
