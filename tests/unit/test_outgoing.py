@@ -39,3 +39,23 @@ async def test_it_is_drained_when_all_that_was_left_is_refused_at_once():
     with pytest.raises(AddError):
         await refused
     assert (await stored).id == "good"
+
+
+async def test_it_is_drained_when_a_call_is_cancelled_before_its_first_step():
+    gate = asyncio.Event()
+
+    async def answer(jobs):
+        await gate.wait()
+
+    outgoing = Outgoing(answer)
+    first = asyncio.ensure_future(outgoing.put(job("first")))
+    await asyncio.sleep(0)
+    second = outgoing.put(job("second"))
+    await asyncio.sleep(0)  # its call leaves in this turn, and takes a step in the next
+    # As `asyncio.run` does it at the end.
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+
+    await asyncio.wait_for(outgoing.drain(), 1)
+    assert second.cancelled()
+    assert first.cancelled()
