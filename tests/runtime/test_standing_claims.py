@@ -171,3 +171,30 @@ async def test_none_stands_for_many_queues_or_with_a_clock_that_is_not_the_serve
         await wait_until(lambda worker=worker: worker._markers._blocked_on)
         assert worker._rounds.is_quiet
         assert not worker._rounds._standing
+
+
+async def test_it_is_recalled_while_the_reply_to_an_earlier_unblock_is_late(
+    rig, stands, wait_until, monkeypatch
+):
+    rig.job(lambda job: None, run_in="async")
+    worker = rig.start("orders")
+    await stands(worker)
+    gate, send, late = asyncio.Event(), rig.sender.send, []
+
+    async def send_late(call):
+        reply = await send(call)
+        if call.args[:2] == ("CLIENT", "UNBLOCK") and not late:
+            late.append(reply)
+            await gate.wait()
+        return reply
+
+    monkeypatch.setattr(rig.sender, "send", send_late)
+    served = worker._queues["orders"]
+    served.become_hungry()
+    await wait_until(lambda: late == [1])
+    await stands(worker)
+    served.become_hungry()
+    await wait_until(lambda: worker._rounds.is_recalled)
+    gate.set()
+
+    await wait_until(lambda: not worker._rounds.is_recalled)
