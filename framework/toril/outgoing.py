@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from toril.runtime.calls.add import Added
@@ -28,7 +29,7 @@ class Outgoing:
         self._under_way = 0
         self._one_ended = asyncio.Event()
         #: Tasks are held here, or they might be collected.
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[list[Added]]] = set()
 
     def put(self, job: NewJob) -> Awaitable[Added]:
         """Takes a job along; what it gives tells when it is stored.
@@ -50,10 +51,11 @@ class Outgoing:
 
     async def drain(self) -> None:
         """Waits until everything that was put is stored or refused."""
-        while self._jobs or self._under_way:
-            self._leave()
+        self._leave()
+        while self._under_way:
             self._one_ended.clear()
             await self._one_ended.wait()
+            self._leave()
 
     def _leave(self) -> None:
         jobs, futures = self._jobs, self._futures
@@ -71,9 +73,10 @@ class Outgoing:
         except Exception as error:  # noqa: BLE001
             _refuse(futures, error)
             return
-        task = asyncio.get_running_loop().create_task(self._carry_many(storing, futures))
+        task = asyncio.get_running_loop().create_task(storing)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        # No coroutine's `finally`: a task that is cancelled before its first step runs none.
+        task.add_done_callback(partial(self._hand_out, futures))
 
     def _send(self, jobs: Sequence[NewJob]) -> Coroutine[Any, Any, list[Added]]:
         storing = self._store(jobs)
@@ -91,26 +94,23 @@ class Outgoing:
             self._note_ended()
         return added
 
-    async def _carry_many(
-        self, storing: Awaitable[list[Added]], futures: list[asyncio.Future[Added]]
+    def _hand_out(
+        self, futures: Sequence[asyncio.Future[Added]], task: asyncio.Task[list[Added]]
     ) -> None:
-        try:
-            added = await storing
-        except asyncio.CancelledError:
+        self._tasks.discard(task)
+        self._note_ended()
+        if task.cancelled():
             for future in futures:
                 future.cancel()
-            raise
-        except Exception as error:  # noqa: BLE001 - as above
+        elif error := task.exception():
             _refuse(futures, error)
         else:
-            for future, one in zip(futures, added, strict=True):
+            for future, one in zip(futures, task.result(), strict=True):
                 if not future.done():
                     future.set_result(one)
-        finally:
-            self._note_ended()
 
 
-def _refuse(futures: Sequence[asyncio.Future[Added]], error: Exception) -> None:
+def _refuse(futures: Sequence[asyncio.Future[Added]], error: BaseException) -> None:
     for future in futures:
         if not future.done():
             future.set_exception(error)

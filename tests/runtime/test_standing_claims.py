@@ -82,6 +82,22 @@ async def test_it_is_recalled_for_a_delayed_job_that_comes_due(rig, stands, wait
     await rig.reaches(job_id, "completed", within_s=2)
 
 
+async def test_a_delayed_job_that_comes_due_behind_it_is_not_forgotten(rig, stands):
+    rig.job(lambda job: None, run_in="async")
+    worker = rig.start("orders")
+    await stands(worker)
+    now_ms = rig.clock.now_ms()
+    # Due by the worker's clock as it reads the marker, not by the server's as that was popped.
+    rig.clock.offset_ms = 50
+    job = NewJob(
+        queue="orders", id="soon", name="sync", data=b"{}", timestamp_ms=now_ms, delay_ms=30
+    )
+
+    await rig.sender.send(add_jobs(rig.keys().prefix, [job], now_ms=now_ms))
+
+    await rig.reaches("soon", "completed", within_s=2)
+
+
 async def test_a_job_that_it_claims_for_a_worker_that_stops_is_handed_back(rig, stands):
     rig.job(lambda job: None, run_in="async")
     worker = rig.start("orders")
@@ -155,3 +171,30 @@ async def test_none_stands_for_many_queues_or_with_a_clock_that_is_not_the_serve
         await wait_until(lambda worker=worker: worker._markers._blocked_on)
         assert worker._rounds.is_quiet
         assert not worker._rounds._standing
+
+
+async def test_it_is_recalled_while_the_reply_to_an_earlier_unblock_is_late(
+    rig, stands, wait_until, monkeypatch
+):
+    rig.job(lambda job: None, run_in="async")
+    worker = rig.start("orders")
+    await stands(worker)
+    gate, send, late = asyncio.Event(), rig.sender.send, []
+
+    async def send_late(call):
+        reply = await send(call)
+        if call.args[:2] == ("CLIENT", "UNBLOCK") and not late:
+            late.append(reply)
+            await gate.wait()
+        return reply
+
+    monkeypatch.setattr(rig.sender, "send", send_late)
+    served = worker._queues["orders"]
+    served.become_hungry()
+    await wait_until(lambda: late == [1])
+    await stands(worker)
+    served.become_hungry()
+    await wait_until(lambda: worker._rounds.is_recalled)
+    gate.set()
+
+    await wait_until(lambda: not worker._rounds.is_recalled)

@@ -262,6 +262,23 @@ async def test_adopted_jobs_keep_to_the_rate_limit_as_any_start_does(rig):
     assert min(started) >= began + 10_000
 
 
+async def test_an_adopted_job_that_was_lost_before_its_turn_is_not_run(rig, wait_until):
+    clock = rig.use_virtual_clock()
+    rig.job(lambda job: None, run_in="async")
+    await rig.sender.send(set_rate(rig.keys(), Rate(1, 10_000)))
+    await rig.add()
+    await claim_behind_its_back(rig, "dead")
+    alone = rig.start(token="alone", adopt=[("orders", "dead")])
+    lock = rig.keys().lock("job-1")
+    await wait_until(lambda: alone._ground.alarms._heap)
+    await rig.redis.set(lock, "another's")
+
+    clock.advance(10)
+    await asyncio.wait_for(rig.task_of(alone), 4)
+
+    assert not rig.said("job_started")
+
+
 async def test_an_isolation_worker_that_waits_for_the_rate_can_be_stopped(rig):
     rig.job(lambda job: None)
     await rig.sender.send(set_rate(rig.keys(), Rate(1, 3_600_000)))

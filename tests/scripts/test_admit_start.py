@@ -25,7 +25,7 @@ def claim(keys):
 
 
 def admit(at_ms: int):
-    return lambda keys: admit_start(keys, "a", now_ms=NOW + at_ms)
+    return lambda keys: admit_start(keys, "a", "tok", now_ms=NOW + at_ms)
 
 
 RATE_OF_ONE = [lambda keys: set_rate(keys, Rate(1, 9_000)), add(), claim]
@@ -64,5 +64,11 @@ async def test_a_limit_set_by_hand_has_it_wait(check) -> None:
     assert 0 < wait_ms <= 60_000
 
 
+async def test_a_job_that_another_has_is_not_counted(check) -> None:
+    taken = ("SET", "a:lock", "other")
+
+    await check(before=[*KEY_RATE_OF_ONE, taken], call=admit(5_000), reply=-1, events=[])
+
+
 async def test_a_job_that_was_removed_is_not_made_anew(check) -> None:
-    await check(call=admit(1), reply=0, after={"a": None}, events=[])
+    await check(call=admit(1), reply=-1, after={"a": None}, events=[])

@@ -78,11 +78,11 @@ def set_rate(keys: QueueKeys, rate: Rate | None) -> Call[None]:
     return Call("set_limits", (keys.base,), args, lambda _: None)
 
 
-def admit_start(keys: QueueKeys, job_id: str, *, now_ms: int) -> Call[int]:
+def admit_start(keys: QueueKeys, job_id: str, token: str, *, now_ms: int) -> Call[int]:
     """Counts a start of a job that is active already and runs again; or gives for how many ms it
-    has to wait, 0 if it may start.
+    has to wait, 0 if it may start, -1 if it is not the token's any more.
     """
-    return Call("admit_start", (keys.base,), (now_ms, job_id), int)
+    return Call("admit_start", (keys.base,), (now_ms, job_id, token), int)
 
 
 def apply_limits(

@@ -38,9 +38,11 @@ class Isolation:
         for queue, from_token in self._adopts:
             served = self._queues[queue]
             for job in await self._take_over(served, from_token):
-                await self._wait_for_turn(served, job)
+                is_ours = await self._wait_for_turn(served, job)
                 if self._in_hand.is_closing:
                     return
+                if not is_ours:
+                    continue
                 self._in_hand.deliver(served, [job])
                 await self._in_hand.wait_until(self._is_over, lambda: float("inf"))
 
@@ -54,19 +56,23 @@ class Isolation:
         found = await outbox.send(recover(served.keys, token, {}))
         return found.active
 
-    async def _wait_for_turn(self, served: ServedQueue, job: ClaimedJob) -> None:
-        """Has the job's start counted, as soon as its queue's limits let it start again."""
+    async def _wait_for_turn(self, served: ServedQueue, job: ClaimedJob) -> bool:
+        """Has the job's start counted, as soon as its queue's limits let it start again.
+
+        False if the job was lost meanwhile: it may run elsewhere.
+        """
         clock, in_hand = self._ground.clock, self._in_hand
         while not in_hand.is_closing:
-            call = admit_start(served.keys, job.id, now_ms=clock.now_ms())
+            call = admit_start(served.keys, job.id, self._ground.token, now_ms=clock.now_ms())
             wait_ms = await self._ground.outbox.send(call)
             if wait_ms <= 0:
-                return
+                return wait_ms == 0
             # A limit may be lifted by hand meanwhile.
             due = clock.monotonic() + min(wait_ms / 1000, LONGEST_LIMIT_S)
             alarm = self._ground.alarms.at(due, in_hand.changed.set)
             await in_hand.wait_until(partial(self._is_due, due), lambda: float("inf"))
             alarm.cancel()
+        return False
 
     def _is_due(self, due: float) -> bool:
         return self._in_hand.is_closing or self._ground.clock.monotonic() >= due

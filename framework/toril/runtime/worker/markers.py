@@ -198,7 +198,8 @@ class MarkerWait:
     async def _take(self, marker: bytes, member: bytes, score: bytes) -> None:
         queue = self._queues[marker]
         due_ms = to_integer(float(score))
-        if member != _READY and due_ms > self._clock.now_ms():
+        if member != _READY and (self._has_claimed or due_ms > self._clock.now_ms()):
+            # A claim that stood ran as the marker was popped: the job may not have been due then.
             queue.note_due(due_ms)
         elif self._has_claimed:
             self._popped.add(marker)
@@ -275,10 +276,13 @@ class MarkerWait:
         """Unblocks; the block may still be on its way to the server, so it is looked at again."""
         try:
             while self._must_unblock():
+                block = self._blocked_on
                 unblock = Call(None, (), ("CLIENT", "UNBLOCK", self._connection_id), int)
-                if await self._sender.send(unblock):
+                if not await self._sender.send(unblock):
+                    await asyncio.sleep(_ON_ITS_WAY_S)
+                elif self._blocked_on is block:
                     return
-                await asyncio.sleep(_ON_ITS_WAY_S)
+                # Else another block may stand by now, which nobody else will end.
         except Exception:  # noqa: BLE001 - then the block ends by itself, within BLOCK_S
             return
 
