@@ -72,6 +72,15 @@ async def test_the_result_is_stored_and_the_hook_told_after_that(rig):
     assert rig.hooks.of("toril_job_started")[0]["attempt"] == 1
 
 
+async def test_starts_are_not_told_where_nobody_wants_to_know(rig):
+    rig.job(lambda job: None, run_in="async")
+    job_id = await rig.add()
+    rig.start(tells_starts=False)
+
+    await rig.reaches(job_id, "completed")
+    assert rig.said("job_started") == []
+
+
 async def test_a_job_added_to_an_idle_worker_starts_at_once(rig, wait_until):
     rig.job(lambda job: None)
     worker = rig.start()

@@ -28,12 +28,8 @@ COUNTED = frozenset(
 class Telling:
     """Passes events on, and beyond a pace only counts those about single jobs."""
 
-    def __init__(
-        self, send: Callable[[Message], None], *, tells_starts: bool, monotonic: Callable[[], float]
-    ) -> None:
+    def __init__(self, send: Callable[[Message], None], *, monotonic: Callable[[], float]) -> None:
         self._send = send
-        #: The supervisor must know what runs when this process dies: each start is told.
-        self._tells_starts = tells_starts
         self._monotonic = monotonic
         self._room = LINES_AT_ONCE
         self._looked = monotonic()
@@ -42,14 +38,11 @@ class Telling:
 
     def tell(self, event: str, fields: Mapping[str, Any]) -> None:
         """Takes an event of the worker or its plugins."""
-        if event == "job_started":
-            if self._tells_starts:
-                self._send_event(event, fields)
-            return
         if event in COUNTED:
             place = (fields["queue"], event)
             self._counts[place] = self._counts.get(place, 0) + 1
-        if "job" in fields and not self._has_room():
+        # Where starts are told at all, the supervisor counts on each.
+        if "job" in fields and event != "job_started" and not self._has_room():
             self._untold += 1
         else:
             self._send_event(event, fields)

@@ -104,9 +104,7 @@ class ServingProcess:
         self._clock = SystemClock()
         self._clock.offset_ms = order.clock_offset_ms
         self._telling = Telling(
-            lambda message: channel.send(message, may_be_lost=True),
-            tells_starts=order.runs_alone,
-            monotonic=time.monotonic,
+            lambda message: channel.send(message, may_be_lost=True), monotonic=time.monotonic
         )
 
     def build(self) -> None:
@@ -150,6 +148,8 @@ class ServingProcess:
             # The supervisor has made them this token's before the start.
             adopt=[(queue.name, order.token) for queue in queues] if order.runs_alone else None,
             on_event=self._telling.tell,
+            # Then the supervisor must know what runs when this process dies.
+            tells_starts=order.runs_alone,
         )
 
     async def run(self) -> int:

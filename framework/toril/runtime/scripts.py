@@ -14,8 +14,8 @@ from toril.runtime.resp import pack_command, pack_parts
 LUA_ROOT = Path(__file__).parent / "lua"
 
 #: A line `--- include lib/NAME` brings lib/NAME.lua in, once, where it is first named. An indented
-#: one stands in a function or a block, and what it brings is known there only: so that a script
-#: makes those functions only when it needs them.
+#: one stands in a function or a block, and what it brings is known to the end of that block: so
+#: that a script makes those functions only when it needs them.
 INCLUDE = "--- include "
 
 
@@ -43,17 +43,19 @@ def list_scripts() -> list[str]:
 def _resolve(name: str, *, seen: set[str]) -> list[str]:
     seen.add(name)
     lines: list[str] = []
-    seen_inside: set[str] | None = None
+    blocks = [(0, seen)]
     for line in (LUA_ROOT / f"{name}.lua").read_text().splitlines():
-        if line == "end":
-            seen_inside = None
-        if not line.lstrip().startswith(INCLUDE):
+        text = line.lstrip()
+        indent = len(line) - len(text)
+        while text and indent < blocks[-1][0]:
+            blocks.pop()
+        if not text.startswith(INCLUDE):
             lines.append(line)
             continue
-        known = seen
-        if line.startswith(" "):
-            known = seen_inside = seen.copy() if seen_inside is None else seen_inside
-        if (part := line.strip().removeprefix(INCLUDE).strip()) not in known:
+        if indent > blocks[-1][0]:
+            blocks.append((indent, blocks[-1][1].copy()))
+        known = blocks[-1][1]
+        if (part := text.removeprefix(INCLUDE).strip()) not in known:
             lines.extend(_resolve(part, seen=known))
     return lines
 

@@ -55,6 +55,19 @@ def test_a_part_named_in_a_function_is_known_in_that_function_only(lua_root: Pat
     assert scripts.load_script("main").source == b"all\nf\none\ntwo\nend\ng\none\ntwo\nend"
 
 
+def test_a_part_named_in_a_block_is_not_known_in_the_next_one(lua_root: Path) -> None:
+    (lua_root / "lib" / "one.lua").write_text("one\n")
+    (lua_root / "lib" / "two.lua").write_text("--- include lib/one\ntwo\n")
+    (lua_root / "main.lua").write_text(
+        "f\n  if\n    --- include lib/one\n\n    --- include lib/two\n  else\n"
+        "    --- include lib/two\n  end\n  --- include lib/one\n"
+        "  if\n    --- include lib/two\n  end\nend\n"
+    )
+
+    lines = "f\n  if\none\n\ntwo\n  else\none\ntwo\n  end\none\n  if\ntwo\n  end\nend"
+    assert scripts.load_script("main").source == lines.encode()
+
+
 def test_a_script_is_called_by_its_hash_or_brought_along(lua_root: Path) -> None:
     (lua_root / "x.lua").write_text("return 1")
     call = Call("x", ("key",), ("arg", 2), int)

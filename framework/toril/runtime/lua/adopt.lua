@@ -13,7 +13,7 @@
   Events: active
 ]]
 
---- include lib/owner
+--- include lib/visit_active
 --- include lib/activate
 
 local q = queue_at(KEYS[1])

@@ -14,7 +14,7 @@
 --- include lib/owner
 --- include lib/emit
 --- include lib/return_stalled
---- include lib/job_keys
+--- include lib/is_job
 
 local q = queue_at(KEYS[1])
 local token = ARGV[1]

@@ -32,7 +32,7 @@ if #others == 0 then
 end
 
 --- include lib/emit
---- include lib/delay
+--- include lib/next_due
 --- include lib/promote_due
 --- include lib/claim
 

@@ -9,7 +9,8 @@
 ]]
 
 --- include lib/take_ids
---- include lib/delay
+--- include lib/mark
+--- include lib/next_due
 
 local ready, due = {}, {}
 for n, base in ipairs(KEYS) do

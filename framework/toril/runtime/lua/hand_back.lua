@@ -9,10 +9,10 @@
   Events: waiting
 ]]
 
---- include lib/owner
+--- include lib/visit_active
 --- include lib/push
 --- include lib/emit
---- include lib/job_keys
+--- include lib/is_job
 
 local q = queue_at(KEYS[1])
 local token = ARGV[1]

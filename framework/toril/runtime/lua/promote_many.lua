@@ -9,7 +9,7 @@
 ]]
 
 --- include lib/emit
---- include lib/job_keys
+--- include lib/is_job
 --- include lib/promoted
 
 local q = queue_at(KEYS[1])

@@ -11,7 +11,7 @@
   Events: none
 ]]
 
---- include lib/owner
+--- include lib/visit_active
 --- include lib/activate
 
 local q = queue_at(KEYS[1])

@@ -13,6 +13,7 @@
   Events: removed; waiting of the job, when the last pending child is removed
 ]]
 
+--- include lib/queue_of
 --- include lib/family
 --- include lib/remove_one
 

@@ -11,7 +11,7 @@
 ]]
 
 --- include lib/emit
---- include lib/job_keys
+--- include lib/delete_job
 --- include lib/pending_tick
 --- include lib/tick_at_work
 

@@ -11,6 +11,7 @@
   Events: none
 ]]
 
+--- include lib/queue
 --- include lib/owner
 
 local lock_ms = ARGV[1]

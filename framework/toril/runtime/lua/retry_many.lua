@@ -15,7 +15,7 @@
 ]]
 
 --- include lib/emit
---- include lib/job_keys
+--- include lib/is_job
 --- include lib/retry_finished
 
 local q = queue_at(KEYS[1])

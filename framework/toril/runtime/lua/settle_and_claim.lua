@@ -35,7 +35,7 @@ end
 
 --- include lib/emit
 --- include lib/mark
---- include lib/delay
+--- include lib/next_due
 --- include lib/promote_due
 --- include lib/settle
 --- include lib/claim

@@ -15,7 +15,7 @@
 
 --- include lib/emit
 --- include lib/return_stalled
---- include lib/job_keys
+--- include lib/is_job
 
 local q = queue_at(KEYS[1])
 local now_ms = ARGV[1]

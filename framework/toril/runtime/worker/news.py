@@ -36,10 +36,18 @@ class News:
     Every event of a job has `queue job job_type attempt`; see the methods for what else it has.
     """
 
-    def __init__(self, clock: Clock, observers: Observers, on_event: OnEvent | None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        observers: Observers,
+        on_event: OnEvent | None,
+        *,
+        tells_starts: bool = True,
+    ) -> None:
         self._clock = clock
         self._observers = observers
         self._on_event = on_event
+        self._tells_starts = tells_starts and on_event is not None
         self._watches_start = observers.is_watched("toril_job_started")
         self._watches_ticks = observers.is_watched("toril_schedule_fired")
         self._watches_completed = observers.is_watched("toril_job_completed")
@@ -57,7 +65,7 @@ class News:
             self._notify("toril_job_started", execution, attempt=execution.attempt)
         if self._watches_ticks and execution.job.repeat_key and execution.attempt == 1:
             self._fired(execution)
-        if self._on_event is not None:
+        if self._tells_starts:
             self._tell("job_started", execution)
 
     def progressed(self, queue: str, job_id: str, job_type: str, progress: Any) -> None:

@@ -69,7 +69,7 @@ class Worker:
     each item of a source; `processes` run the jobs that are to have one of their own. `on_event`
     takes stable names and fields, see `News` and `Outage`. `rates` are BullMQ's `limiter` of a
     worker, by queue: starts over all workers. `renews_locks` is for a worker that no supervisor
-    stands beside.
+    stands beside. Without `tells_starts` there is no `job_started`, of which there may be many.
     """
 
     def __init__(
@@ -97,8 +97,9 @@ class Worker:
         adopt: Sequence[tuple[str, str]] | None = None,
         rates: Mapping[str, Rate] | None = None,
         on_event: OnEvent | None = None,
+        tells_starts: bool = True,
     ) -> None:
-        news = News(clock, observers, on_event)
+        news = News(clock, observers, on_event, tells_starts=tells_starts)
         outage = Outage(clock, news.say)
         self._ground = ground = Ground(
             prefix=pipeline.redis.prefix,

@@ -1,5 +1,5 @@
 --- include lib/emit
---- include lib/owner
+--- include lib/owner_mark
 
 -- Makes a job that was just put into `active` the owner's. `owner`: token, lock_ms, worker.
 -- Gives what the worker needs: {id, fields, attempts started, children's results or false}; whether

@@ -1,16 +1,16 @@
+--- include lib/mark
 --- include lib/take_ids
 --- include lib/activate
 --- include lib/rate
 --- include lib/keyed
 
--- Jobs are taken in portions until one call carries so many bytes; the next call takes the others.
-local PORTION, MOST_BYTES = 16, 8 * 1024 * 1024
--- Of a queue with limits per key so many jobs are looked at in one call, and so many put aside after.
-local MOST_KEYED, MOST_CLEARED = 320, 64
-
 -- Claims up to `wanted` jobs; gives them, and for how long a rate limit holds the rest. An id
 -- without a hash is dropped: its job was removed behind our back. So are markers of old versions.
 local function claim(q, wanted, owner, now_ms)
+  -- Jobs are taken in portions until one call carries so many bytes; the next call takes the others.
+  local portion_size, most_bytes = 16, 8 * 1024 * 1024
+  -- Of a queue with limits per key so many jobs are looked at in one call, and so many put aside after.
+  local most_keyed, most_cleared = 320, 64
   local rate = find_rate(q, owner)
   local allowed, limit_ms = wanted, 0
   if rate then
@@ -24,11 +24,11 @@ local function claim(q, wanted, owner, now_ms)
   local n = math.min(wanted, free, allowed)
   local jobs, active, counted, looked_at, bytes = {}, {}, 0, 0, 0
   local limits = key_limits(q)
-  local most = limits and MOST_KEYED or 5000
+  local most = limits and most_keyed or 5000
   local was_ahead = limits and tonumber(redis.call('HGET', q.meta, 't:kt')) or 0
   local ahead = was_ahead
-  while #jobs < n and looked_at < most and bytes < MOST_BYTES do
-    local portion = math.min(n - #jobs, PORTION)
+  while #jobs < n and looked_at < most and bytes < most_bytes do
+    local portion = math.min(n - #jobs, portion_size)
     local ids, of_ring = take_ids(q, portion, ahead)
     looked_at = looked_at + #ids
     -- Those that are put aside must not keep others waiting: another call goes on behind them.
@@ -68,7 +68,7 @@ local function claim(q, wanted, owner, now_ms)
     end
   end
   if limits then
-    keyed().clear_front(q, MOST_CLEARED, now_ms)
+    keyed().clear_front(q, most_cleared, now_ms)
   end
   if #jobs == allowed and #jobs < wanted then
     limit_ms = rate.next_start_ms(now_ms)

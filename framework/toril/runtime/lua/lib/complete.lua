@@ -1,23 +1,21 @@
 --- include lib/emit
---- include lib/job_keys
---- include lib/release_waiting
 --- include lib/keep_finished
-
-local function complete_in_parents(job, result, now_ms)
-  --- include lib/parents
-  --- include lib/complete_in_parent
-  for _, parent in ipairs(read_parents(job.key) or {}) do
-    complete_in_parent(job.key, parent[1], result, now_ms)
-  end
-end
 
 local function complete(q, job, outcome, now_ms)
   local result, count, age_ms = outcome[4], outcome[5], outcome[6]
-  release_waiting_for(q, job, now_ms)
+  if job.dedup_id then
+    --- include lib/release_waiting
+    release_waiting_for(q, job, now_ms)
+  end
   if job.has_parents then
-    complete_in_parents(job, result, now_ms)
+    --- include lib/parents
+    --- include lib/complete_in_parent
+    for _, parent in ipairs(read_parents(job.key) or {}) do
+      complete_in_parent(job.key, parent[1], result, now_ms)
+    end
   end
   if count == 0 then
+    --- include lib/delete_job
     delete_job(job.key)
   else
     redis.call('HSET', job.key, 'atm', job.made + 1, 'returnvalue', result, 'finishedOn', now_ms)

@@ -1,5 +1,6 @@
 --- include lib/dedup_owner
---- include lib/job_keys
+--- include lib/is_job
+--- include lib/delete_job
 --- include lib/delay
 --- include lib/emit
 --- include lib/drop_from_parent

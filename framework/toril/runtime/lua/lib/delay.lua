@@ -8,9 +8,3 @@ local function delay_until(q, id, due_ms)
   local score = behind[2] and math.min(tonumber(behind[2]) + 1, last) or first
   redis.call('ZADD', q.delayed, score, id)
 end
-
--- When the next delayed job is due, or nil.
-local function next_due_ms(q)
-  local first = redis.call('ZRANGE', q.delayed, 0, 0, 'WITHSCORES')
-  return first[2] and math.floor(tonumber(first[2]) / 4096) or nil
-end

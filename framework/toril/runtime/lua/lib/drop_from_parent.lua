@@ -1,7 +1,8 @@
+--- include lib/queue_of
 --- include lib/push
 --- include lib/parents
 --- include lib/emit
---- include lib/job_keys
+--- include lib/delete_job
 --- include lib/dedup
 
 local drop_from_parent

@@ -1,5 +1,5 @@
 --- include lib/emit
---- include lib/job_keys
+--- include lib/delete_job
 --- include lib/parents
 --- include lib/release_waiting
 --- include lib/add_letter
@@ -13,7 +13,9 @@ local function fail(q, job, outcome, now_ms)
   if outcome[9] then
     add_letter(outcome[9], now_ms)
   end
-  release_waiting_for(q, job, now_ms)
+  if job.dedup_id then
+    release_waiting_for(q, job, now_ms)
+  end
   if job.has_parents then
     flush_kept(q, now_ms)
     for _, parent in ipairs(read_parents(job.key) or {}) do

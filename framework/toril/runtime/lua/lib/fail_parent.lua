@@ -1,3 +1,4 @@
+--- include lib/queue_of
 --- include lib/release_parent
 
 local function fail_by_child(q, id, child_key, now_ms)

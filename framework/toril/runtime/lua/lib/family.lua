@@ -1,4 +1,4 @@
---- include lib/job_keys
+--- include lib/queue_of
 --- include lib/state
 
 -- What one call may do, counted in jobs: to look for one in a list of 2000 counts as another.

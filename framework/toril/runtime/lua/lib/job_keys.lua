@@ -1,10 +1,3 @@
---- include lib/queue
-
--- Whether there is a job, and not some other value that somebody put in its place.
-local function is_job(job_key)
-  return redis.call('TYPE', job_key).ok == 'hash'
-end
-
 -- Appends every key of a job but its lock to a list.
 local function append_job_keys(list, job_key)
   local n = #list
@@ -14,11 +7,4 @@ local function append_job_keys(list, job_key)
   list[n + 4] = job_key .. ':processed'
   list[n + 5] = job_key .. ':failed'
   list[n + 6] = job_key .. ':unsuccessful'
-end
-
--- Deletes a job's keys; gives how many there were. Large ones are freed behind the server's back.
-local function delete_job(job_key)
-  local list = {}
-  append_job_keys(list, job_key)
-  return redis.call('UNLINK', unpack(list))
 end

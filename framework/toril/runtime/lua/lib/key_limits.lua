@@ -6,16 +6,15 @@
 -- soon, in case a release was lost; the others wait far longer. Once it may start it joins the
 -- ring, in which keys take turns.
 
-local function parse_array(text)
-  local is_json, array = pcall(cjson.decode, text or '')
-  return is_json and type(array) == 'table' and array or nil
-end
-
 -- The limits of the queue: {max_active or 0, starts or 0, their duration in ms} each; nil for none.
 local function key_limits(q)
   if q.limits == nil then
+    q.limits = false
     local json = settings_of(q).limits_json
-    q.limits = json and parse_array(json) or false
+    if json then
+      --- include lib/parse_array
+      q.limits = parse_array(json) or false
+    end
   end
   return q.limits or nil
 end

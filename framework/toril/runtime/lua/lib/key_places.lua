@@ -1,4 +1,5 @@
 --- include lib/key_limits
+--- include lib/parse_array
 
 -- Where all is kept of one key of one limit; the name begins with `P:Q:meta:t:k:NUMBER:`.
 local function place_at(name)

@@ -1,5 +1,6 @@
 --- include lib/remove_one
---- include lib/job_keys
+--- include lib/is_job
+--- include lib/delete_job
 --- include lib/oldest_ids
 
 -- As many waiting letters a worker may claim between the reading of a page and the call on it.

@@ -4,20 +4,18 @@ local function is_paused(q)
   return settings_of(q).is_paused
 end
 
--- Whether as many jobs are active as the queue allows over all workers.
-local function is_maxed(q)
-  local max_active = settings_of(q).max_active
-  return max_active ~= nil and redis.call('LLEN', q.active) >= max_active
-end
-
--- Wakes an idle worker: there may be a job. Asked again in one call it costs nothing. A call that
--- may claim the job itself sets `defers_marks` and decides at its end.
+-- Wakes an idle worker: there may be a job, and as many as the queue allows over all workers are not
+-- active yet. Asked again in one call it costs nothing. A call that may claim the job itself sets
+-- `defers_marks` and decides at its end.
 local function mark(q)
   if q.defers_marks then
     q.wants_mark = true
-  elseif not q.is_marked and not is_paused(q) and not is_maxed(q) then
-    q.is_marked = true
-    redis.call('ZADD', q.marker, 0, '0')
+  elseif not q.is_marked and not is_paused(q) then
+    local max_active = settings_of(q).max_active
+    if not max_active or redis.call('LLEN', q.active) < max_active then
+      q.is_marked = true
+      redis.call('ZADD', q.marker, 0, '0')
+    end
   end
 end
 

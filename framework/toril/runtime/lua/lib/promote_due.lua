@@ -8,7 +8,7 @@ local function promote_due(q, now_ms)
     return
   end
   --- include lib/promoted
-  --- include lib/job_keys
+  --- include lib/is_job
   redis.call('ZREM', q.delayed, unpack(due))
   for _, id in ipairs(due) do
     if is_job(q.base .. id) then

@@ -1,3 +1,16 @@
+--- include lib/owner
+
+-- What forbids the token to settle this start of the job, or 0.
+local function refuse_for_owner(job, token, fence)
+  if fence > 0 and fence ~= job.started then
+    return -6
+  elseif job.lock then
+    return job.lock == token and 0 or -6
+  end
+  local mark = redis.call('HGET', job.key, 't:o')
+  return is_owned_by(token, false, mark, job.started) and 0 or -2
+end
+
 -- Why a completed job may not finish, or 0: -4 children pending, -9 children failed.
 local function refuse_for_children(job)
   if redis.call('EXISTS', job.key .. ':dependencies') == 1 then

@@ -1,3 +1,4 @@
+--- include lib/queue_of
 --- include lib/drop_from_parent
 --- include lib/dedup
 --- include lib/emit

@@ -1,3 +1,4 @@
+--- include lib/queue_of
 --- include lib/push
 --- include lib/parents
 --- include lib/emit

@@ -1,3 +1,4 @@
+--- include lib/mark
 --- include lib/settle_one
 
 -- Settles each outcome by itself: a refused one, or one that breaks on a key not of its type, does

@@ -1,4 +1,3 @@
---- include lib/owner
 --- include lib/running_job
 --- include lib/complete
 --- include lib/keyed
@@ -15,6 +14,7 @@ local function rarely()
     --- include lib/fail
     --- include lib/run_again
     rare = {
+      refuse_for_owner = refuse_for_owner,
       refuse_for_children = refuse_for_children,
       refuse_to_wait = refuse_to_wait,
       failed_child = failed_child,
@@ -26,17 +26,6 @@ local function rarely()
     }
   end
   return rare
-end
-
--- What forbids the token to settle this start of the job, or 0.
-local function refuse_for_owner(job, token, fence)
-  if fence > 0 and fence ~= job.started then
-    return -6
-  elseif job.lock then
-    return job.lock == token and 0 or -6
-  end
-  local mark = redis.call('HGET', job.key, 't:o')
-  return is_owned_by(token, false, mark, job.started) and 0 or -2
 end
 
 local function settle_one(q, outcome, lock, token, may_have_children, now_ms)
@@ -51,8 +40,8 @@ local function settle_one(q, outcome, lock, token, may_have_children, now_ms)
   elseif kind == MOVED then
     code = rarely().refuse_to_wait(job, outcome[4])
   end
-  if code == 0 then
-    code = refuse_for_owner(job, token, fence)
+  if code == 0 and (job.lock ~= token or fence > 0 and fence ~= job.started) then
+    code = rarely().refuse_for_owner(job, token, fence)
   end
   if code ~= 0 then
     return code, code == -9 and { rarely().failed_child(job) }

@@ -1,5 +1,5 @@
 --- include lib/state
---- include lib/job_keys
+--- include lib/is_job
 
 -- A hash, by scheduler: the tick that began last, and the jobs with which its work ends.
 local function ticks_key(q)

@@ -1,19 +1,15 @@
 --- include lib/job_keys
 
-local function unlink_from_parents(q, ids)
-  --- include lib/drop_from_parent
-  for _, id in ipairs(ids) do
-    drop_from_parent(q.base .. id)
-  end
-end
-
 -- Removes finished jobs: their keys, their place in the set, and of failed ones the link to a parent
 -- that may still wait for them.
 local function remove_finished(q, set, ids)
   if #ids == 0 then
     return
   elseif set == q.failed then
-    unlink_from_parents(q, ids)
+    --- include lib/drop_from_parent
+    for _, id in ipairs(ids) do
+      drop_from_parent(q.base .. id)
+    end
   end
   local gone = {}
   for _, id in ipairs(ids) do
