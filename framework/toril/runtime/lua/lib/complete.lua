@@ -3,19 +3,27 @@
 --- include lib/release_waiting
 --- include lib/keep_finished
 
-local function complete_in_parents(job, result, now_ms)
-  --- include lib/parents
-  --- include lib/complete_in_parent
-  for _, parent in ipairs(read_parents(job.key) or {}) do
-    complete_in_parent(job.key, parent[1], result, now_ms)
+local tell_parents
+
+-- What tells a job's parents its result; made when the first job comes that has any.
+local function for_parents()
+  if not tell_parents then
+    --- include lib/parents
+    --- include lib/complete_in_parent
+    tell_parents = function(job, result, now_ms)
+      for _, parent in ipairs(read_parents(job.key) or {}) do
+        complete_in_parent(job.key, parent[1], result, now_ms)
+      end
+    end
   end
+  return tell_parents
 end
 
 local function complete(q, job, outcome, now_ms)
   local result, count, age_ms = outcome[4], outcome[5], outcome[6]
   release_waiting_for(q, job, now_ms)
   if job.has_parents then
-    complete_in_parents(job, result, now_ms)
+    for_parents()(job, result, now_ms)
   end
   if count == 0 then
     delete_job(job.key)

@@ -38,6 +38,21 @@ local function play_plain_round(base, now, owner, wanted, outcomes)
       return nil
     end
   end
+  -- Before the jobs that wait are read, which is most of the work: children of a flow end here.
+  local made = {}
+  if count > 0 then
+    for i, lock in ipairs(redis.call('MGET', unpack(locks))) do
+      local outcome = outcomes[i]
+      local known = lock == token
+        and redis.pcall('HMGET', base .. outcome[2], 'ats', 'atm', 'parentKey', 'deid')
+      if not known or not known[1] or (known[3] or '') ~= '' or (known[4] or '') ~= ''
+        or outcome[3] > 0 and outcome[3] ~= tonumber(known[1])
+      then
+        return nil
+      end
+      made[i] = known[2] and known[2] ~= '0' and (tonumber(known[2]) or 0) + 1 or '1'
+    end
+  end
   local n, bytes, jobs, ids = #special, 0, {}, {}
   for i = 1, wanted do
     -- The last of the list has waited longest.
@@ -59,20 +74,6 @@ local function play_plain_round(base, now, owner, wanted, outcomes)
   end
   if redis.call('EXISTS', unpack(special)) > 0 then
     return nil
-  end
-  local made = {}
-  if count > 0 then
-    for i, lock in ipairs(redis.call('MGET', unpack(locks))) do
-      local outcome = outcomes[i]
-      local known = lock == token
-        and redis.pcall('HMGET', base .. outcome[2], 'ats', 'atm', 'parentKey', 'deid')
-      if not known or not known[1] or (known[3] or '') ~= '' or (known[4] or '') ~= ''
-        or outcome[3] > 0 and outcome[3] ~= tonumber(known[1])
-      then
-        return nil
-      end
-      made[i] = known[2] and known[2] ~= '0' and (tonumber(known[2]) or 0) + 1 or '1'
-    end
   end
 
   local active, events = base .. 'active', base .. 'events'
