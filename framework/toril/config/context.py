@@ -33,6 +33,8 @@ class Context:
     gated_flows: dict[str, bool] = field(default_factory=dict)
     #: The parameters of each job's processor.
     params: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: What `merged` gave, by file and place: several checks ask for the same job.
+    _merged: dict[tuple[str, Keys], Mapping[str, Any]] = field(default_factory=dict)
 
     def defaults(self, key: str) -> Mapping[str, Any]:
         """Gives a part of `defaults:`, empty unless it is there and its shape is right."""
@@ -66,10 +68,14 @@ class Context:
         queue = self.queue_of(job)
         return (queue.value or {}).get("job", {}) if queue is not None else {}
 
-    def merged(self, job: Entry) -> dict[str, Any]:
+    def merged(self, job: Entry) -> Mapping[str, Any]:
         """Gives the job's settings over its queue's and the defaults."""
-        below = {} if job.over is None else job.over.value
-        return merge_job_layers(self.defaults("job"), self.queue_defaults(job), below, job.value)
+        place = (job.document.source.file, job.path)
+        if place not in self._merged:
+            layers = self.defaults("job"), self.queue_defaults(job)
+            below = {} if job.over is None else job.over.value
+            self._merged[place] = merge_job_layers(*layers, below, job.value)
+        return self._merged[place]
 
     def origin(self, job: Entry, *keys: str) -> tuple[Document, Keys]:
         """Gives the place where a setting of the job is said: its own, the queue's, the default."""

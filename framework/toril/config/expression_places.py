@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 #: Paths from the root of a file; `*` stands for one name, `**` for all that is below.
 _PLACES: tuple[tuple[str, ...], ...] = (
     ("flows", "*", "steps", "*", "data", "**"),
@@ -20,18 +22,33 @@ _PLACES: tuple[tuple[str, ...], ...] = (
     ("jobs", "*", "dead_letter", "when"),
     ("defaults", "queue", "dead_letter", "when"),
 )
-_FIRST = frozenset(place[0] for place in _PLACES)
 
 
 def takes_expressions(path: tuple[str | int, ...]) -> bool:
     """Whether `${{ }}` is evaluated at this path."""
-    return len(path) > 2 and path[0] in _FIRST and any(_leads(path, place) for place in _PLACES)
+    tree = _TREE
+    for step in path:
+        below = tree.get(step, tree.get("*"))
+        if below is None:
+            return False
+        if "**" in below:
+            return True
+        tree = below
+    return not tree
 
 
-def _leads(path: tuple[str | int, ...], place: tuple[str, ...]) -> bool:
-    if place[-1] == "**":
-        place = place[:-1]
-        path = path[: len(place)]
-    return len(path) == len(place) and all(
-        wanted in ("*", step) for step, wanted in zip(path, place, strict=True)
-    )
+class _Tree(dict[str | int, "_Tree"]):
+    """What may stand below a place, by name; empty where a place ends."""
+
+
+def _draw_tree(places: Iterable[tuple[str, ...]]) -> _Tree:
+    tree = _Tree()
+    for place in places:
+        below = tree
+        for step in place:
+            below = below.setdefault(step, _Tree())
+    return tree
+
+
+#: The places as a tree, for every value of every file is looked up.
+_TREE = _draw_tree(_PLACES)

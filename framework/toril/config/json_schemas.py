@@ -14,10 +14,12 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.protocols import Validator
+from jsonschema.validators import extend
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
+from toril.config.kept_parts import keep_parts
 from toril.config.misfit import Misfit
 from toril.config.schema_files import load_schema
 from toril.config.suggestions import suggest
@@ -32,11 +34,13 @@ _SINGLE = (
 )
 Path = tuple[str | int, ...]
 
+_Metaschema = keep_parts(extend(Draft202012Validator))  # type: ignore[no-untyped-call]
+
 
 @cache
 def metaschema() -> Validator:
     """Gives the validator of schemas themselves."""
-    return Draft202012Validator(load_schema("parts/json_schema.json"))
+    return _Metaschema(load_schema("parts/json_schema.json"))  # type: ignore[no-any-return]
 
 
 def find_unknown_keywords(schema: Any) -> Iterator[Misfit]:

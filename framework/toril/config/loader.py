@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -54,6 +56,23 @@ def load_pipeline(
     `plugins` stands in for those that `toril.yaml` names. Every problem of every file is reported;
     never raises for what stands in the files.
     """
+    with _without_collecting():
+        return _load(root, plugins, environ)
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Keeps the garbage collector from searching again and again through what loading builds."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _load(root: Path, plugins: PluginManager | None, environ: Mapping[str, str]) -> Loaded:
     report = Report()
     if not _is_pipeline(root, report):
         return Loaded(pipeline=None, problems=report.sorted(), plugins=plugins)

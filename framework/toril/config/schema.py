@@ -16,6 +16,7 @@ from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
 from toril.config.document import Document, Path
+from toril.config.kept_parts import keep_parts
 from toril.config.scalars import type_scalar
 from toril.config.schema_files import load_schema
 from toril.config.schema_words import describe_errors
@@ -144,8 +145,10 @@ def _is_integer(_: TypeChecker, value: object) -> bool:
 
 _STRICT = Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer)
 
-_DocumentValidator = extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator, {"x-unit": _check_unit}, type_checker=_STRICT
+_DocumentValidator = keep_parts(
+    extend(  # type: ignore[no-untyped-call]
+        Draft202012Validator, {"x-unit": _check_unit}, type_checker=_STRICT
+    )
 )
 
 

@@ -54,7 +54,12 @@ class ScalarNode(Node):
         end_line: int,
         end_column: int,
     ) -> None:
-        super().__init__(line, column, end_line, end_column)
+        # Written out, and not left to Node: most nodes are scalars.
+        self.line = line
+        self.column = column
+        self.end_line = end_line
+        self.end_column = end_column
+        self.size = self.height = 1
         self.text = text
         self.plain = plain
         self.tag = tag

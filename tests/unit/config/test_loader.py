@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -301,3 +302,17 @@ jobs:
     jobs = load(text).require_pipeline().jobs
 
     assert [(j.queue, j.retry.attempts) for j in jobs.values()] == [("orders", 5), ("mails", 5)]
+
+
+def test_loading_leaves_the_garbage_collector_as_it_was(tmp_path: Path) -> None:
+    assert gc.isenabled()
+
+    load_pipeline(tmp_path)
+    assert gc.isenabled()
+
+    gc.disable()
+    try:
+        load_pipeline(tmp_path)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

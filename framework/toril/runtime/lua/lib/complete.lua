@@ -1,6 +1,22 @@
 --- include lib/emit
 --- include lib/keep_finished
 
+local tell_parents
+
+-- What tells a job's parents its result; made when the first job comes that has any.
+local function for_parents()
+  if not tell_parents then
+    --- include lib/parents
+    --- include lib/complete_in_parent
+    tell_parents = function(job, result, now_ms)
+      for _, parent in ipairs(read_parents(job.key) or {}) do
+        complete_in_parent(job.key, parent[1], result, now_ms)
+      end
+    end
+  end
+  return tell_parents
+end
+
 local function complete(q, job, outcome, now_ms)
   local result, count, age_ms = outcome[4], outcome[5], outcome[6]
   if job.dedup_id then
@@ -8,11 +24,7 @@ local function complete(q, job, outcome, now_ms)
     release_waiting_for(q, job, now_ms)
   end
   if job.has_parents then
-    --- include lib/parents
-    --- include lib/complete_in_parent
-    for _, parent in ipairs(read_parents(job.key) or {}) do
-      complete_in_parent(job.key, parent[1], result, now_ms)
-    end
+    for_parents()(job, result, now_ms)
   end
   if count == 0 then
     --- include lib/delete_job

@@ -7,9 +7,9 @@ local function parents_of(parent_key, link, further)
     return nil
   end
   local parents = { { parent_key, link } }
-  local is_json, others = pcall(cjson.decode, further or '')
-  if is_json and type(others) == 'table' then
-    for _, other in ipairs(others) do
+  if further then
+    local is_json, others = pcall(cjson.decode, further)
+    for _, other in ipairs(is_json and type(others) == 'table' and others or {}) do
       parents[#parents + 1] = other
     end
   end

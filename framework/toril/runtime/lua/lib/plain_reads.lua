@@ -26,6 +26,19 @@ local function read_plain_jobs(base, now, owner, wanted, outcomes, waiting)
       return nil
     end
   end
+  -- Before the jobs that wait are read, which is most of the work: children of flows end here.
+  local made = {}
+  for i, lock in ipairs(#locks > 0 and redis.call('MGET', unpack(locks)) or {}) do
+    local outcome = outcomes[i]
+    local known = lock == owner.token
+      and redis.pcall('HMGET', base .. outcome[2], 'ats', 'atm', 'parentKey', 'deid')
+    if not known or not known[1] or (known[3] or '') ~= '' or (known[4] or '') ~= ''
+      or outcome[3] > 0 and outcome[3] ~= tonumber(known[1])
+    then
+      return nil
+    end
+    made[i] = known[2] and known[2] ~= '0' and (tonumber(known[2]) or 0) + 1 or '1'
+  end
   local n, bytes, jobs = #special, 0, {}
   for i = 1, wanted do
     -- The last of the list has waited longest.
@@ -47,18 +60,6 @@ local function read_plain_jobs(base, now, owner, wanted, outcomes, waiting)
   end
   if redis.call('EXISTS', unpack(special)) > 0 then
     return nil
-  end
-  local made = {}
-  for i, lock in ipairs(#locks > 0 and redis.call('MGET', unpack(locks)) or {}) do
-    local outcome = outcomes[i]
-    local known = lock == owner.token
-      and redis.pcall('HMGET', base .. outcome[2], 'ats', 'atm', 'parentKey', 'deid')
-    if not known or not known[1] or (known[3] or '') ~= '' or (known[4] or '') ~= ''
-      or outcome[3] > 0 and outcome[3] ~= tonumber(known[1])
-    then
-      return nil
-    end
-    made[i] = known[2] and known[2] ~= '0' and (tonumber(known[2]) or 0) + 1 or '1'
   end
   return jobs, { max_events = set[1], locks = locks, made = made }
 end
