@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from toril.runtime.scripts import load_script
+
 
 class Proxy:
     """Listens on a unix socket of its own and passes everything on to the server's."""
@@ -100,3 +102,10 @@ class Proxy:
                 writer.write(data)
                 await writer.drain()
         writer.close()
+
+
+def sends(*scripts: str) -> Callable[[bytes], bool]:
+    """Gives what tells a request that runs one of the scripts, by its name or brought along."""
+    known = [load_script(script) for script in scripts]
+    marks = [mark for script in known for mark in (script.sha.encode(), script.source[:60])]
+    return lambda request: any(mark in request for mark in marks)

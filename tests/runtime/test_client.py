@@ -16,6 +16,7 @@ from toril.declarations.flow import Flow, Step
 from toril.declarations.job_type import Keep, KeepRule
 from toril.runtime.calls.queues import read_counts
 from toril.runtime.connection import connect_sync
+from toril.runtime.scripts import load_script
 from toril.runtime.sender import AsyncSender
 from toril.runtime.sync_sender import SyncSender
 from toril.sync_client import SyncClient
@@ -227,6 +228,20 @@ async def test_of_adds_of_one_loop_turn_the_first_leaves_at_once_and_others_trav
     assert sent == ["add_plain", "add", "add", "add", "add"]
     waiting = await rig.redis.lrange(rig.keys().wait, 0, -1)
     assert sorted(waiting) == sorted(handle.id.encode() for handle in handles)
+
+
+async def test_adds_keep_their_order_where_the_server_knows_only_some_of_the_scripts(
+    rig: Any,
+) -> None:
+    rig.job(echo)
+    client = Client(rig.pipeline, sender=rig.own_sender(), clock=rig.clock)
+    await rig.redis.script_flush()
+    await rig.redis.script_load(load_script("add").source)
+
+    handles = await asyncio.gather(*(client.add("sync", {"n": n}) for n in range(5)))
+
+    waiting = await rig.redis.lrange(rig.keys().wait, 0, -1)
+    assert waiting[::-1] == [handle.id.encode() for handle in handles]
 
 
 @pytest.fixture

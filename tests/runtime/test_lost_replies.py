@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.proxy import Proxy
+from tests.proxy import Proxy, sends
 
 from toril import Tree, WaitForChildren
 from toril.client import Client
@@ -21,17 +21,12 @@ from toril.declarations.schedule import Overlap, Schedule
 from toril.runtime.connection import connect, connect_sync
 from toril.runtime.fsck import check_queue
 from toril.runtime.schedules import apply_schedules
-from toril.runtime.scripts import load_script
 from toril.runtime.sync_sender import SyncSender
 from toril.sync_client import SyncClient
 
-ADDS = ("add", "add_plain")
-ENTER = load_script("enter_tick").sha.encode()
-SETTLE = load_script("settle_and_claim").sha.encode()
-
-
-def is_add(request: bytes) -> bool:
-    return any(load_script(script).sha.encode() in request for script in ADDS)
+ADDS = sends("add", "add_plain")
+ENTER = sends("enter_tick")
+SETTLE = sends("settle_and_claim")
 
 
 @pytest.fixture
@@ -65,9 +60,6 @@ async def rig(rig: Any, proxy: Proxy) -> AsyncIterator[Any]:
     steps.append(Step(name="sum", job="sync", needs=("a", "b")))
     flow = Flow(name="report", steps={step.name: step for step in steps})
     object.__setattr__(rig.pipeline, "flows", {"report": flow})
-    # A script that the server knows is sent by its name, which the proxy looks for.
-    for script in ADDS:
-        await rig.redis.script_load(load_script(script).source)
     yield rig
     # While the proxy still lets its workers say good-bye.
     await rig.close()
@@ -111,7 +103,7 @@ async def count_jobs(rig: Any) -> int:
 async def test_an_add_whose_reply_is_lost_is_one_job(
     rig: Any, proxy: Proxy, ask: Ask, given: dict[str, Any]
 ) -> None:
-    proxy.lose_reply(is_add)
+    proxy.lose_reply(ADDS)
 
     handle = await ask("add", "sync", {"n": 1}, **given)
 
@@ -126,7 +118,7 @@ async def test_an_id_that_was_there_before_is_not_created_by_a_lost_add(
     rig: Any, proxy: Proxy, ask: Ask
 ) -> None:
     await ask("add", "sync", {"n": 1}, id="mine")
-    proxy.lose_reply(is_add)
+    proxy.lose_reply(ADDS)
 
     handle = await ask("add", "sync", {"n": 2}, id="mine")
 
@@ -139,7 +131,7 @@ async def test_an_id_that_was_there_before_is_not_created_by_a_lost_add(
 async def test_a_unique_job_whose_reply_is_lost_is_created_and_keeps_no_copy_of_itself(
     rig: Any, proxy: Proxy, ask: Ask, name: str, delay: str | None
 ) -> None:
-    proxy.lose_reply(is_add)
+    proxy.lose_reply(ADDS)
 
     handle = await ask("add", name, {"n": 1}, delay=delay)
 
@@ -153,7 +145,7 @@ async def test_a_unique_job_that_is_kept_out_stays_so_though_the_reply_is_lost(
     rig: Any, proxy: Proxy, ask: Ask
 ) -> None:
     first = await ask("add", "drop", {"n": 1})
-    proxy.lose_reply(is_add)
+    proxy.lose_reply(ADDS)
 
     handle = await ask("add", "drop", {"n": 1})
 
@@ -163,7 +155,7 @@ async def test_a_unique_job_that_is_kept_out_stays_so_though_the_reply_is_lost(
 async def test_a_bulk_whose_reply_is_lost_is_each_job_once(
     rig: Any, proxy: Proxy, ask: Ask
 ) -> None:
-    proxy.lose_reply(is_add)
+    proxy.lose_reply(ADDS)
 
     handles = await ask("add_many", "sync", [{"n": n} for n in range(300)])
 
@@ -178,7 +170,7 @@ async def test_a_bulk_whose_reply_is_lost_is_each_job_once(
 async def test_a_flow_whose_reply_is_lost_is_one_tree(
     rig: Any, proxy: Proxy, ask: Ask, given: dict[str, Any]
 ) -> None:
-    proxy.lose_reply(is_add)
+    proxy.lose_reply(ADDS)
 
     run = await ask("start_flow", "report", {}, **given)
     rig.start()
@@ -196,7 +188,6 @@ async def test_a_tick_whose_turn_is_told_in_a_lost_reply_is_not_held_up_by_itsel
     schedule = Schedule(name="often", every_ms=60_000, job="sync", overlap=Overlap.SKIP)
     object.__setattr__(rig.pipeline, "schedules", {"often": schedule})
     await apply_schedules(rig.sender, rig.pipeline, rig.clock)
-    await rig.redis.script_load(load_script("enter_tick").source)
     proxy.lose_reply(ENTER)
     start_behind(rig, proxy)
 
@@ -212,7 +203,7 @@ async def test_a_schedules_run_whose_reply_is_lost_is_started_once_and_told(
     schedule = Schedule(name="nightly", every_ms=60_000, flow="report")
     object.__setattr__(rig.pipeline, "schedules", {"nightly": schedule})
     await apply_schedules(rig.sender, rig.pipeline, rig.clock)
-    proxy.lose_reply(is_add)
+    proxy.lose_reply(ADDS)
     start_behind(rig, proxy)
 
     await wait_until(lambda: rig.said("flow_started"))
@@ -229,7 +220,7 @@ async def test_a_job_that_ran_and_was_removed_before_its_add_is_made_again_runs_
     rig: Any, proxy: Proxy, ask: Ask, wait_until: Any
 ) -> None:
     rig.start()
-    proxy.lose_reply(is_add)
+    proxy.lose_reply(ADDS)
 
     handle = await ask("add", "gone", {})
     await wait_until(lambda: rig.runs)
@@ -255,7 +246,7 @@ async def test_threads_that_add_at_once_lose_replies_and_double_nothing(
     async def lose() -> None:
         # Fewer than what makes one add give up, should it lose them all.
         for lost in range(3):
-            proxy.lose_reply(is_add)
+            proxy.lose_reply(ADDS)
             await wait_until(lambda: proxy.lost > lost)  # noqa: B023
 
     losing = asyncio.create_task(lose())
@@ -292,7 +283,7 @@ async def test_a_settlement_whose_reply_is_lost_is_told_once(
     start_behind(rig, proxy)
     await wait_until(lambda: rig.said("job_started"))
 
-    proxy.lose_reply(lambda request: SETTLE in request and job_id.encode() in request)
+    proxy.lose_reply(lambda request: SETTLE(request) and job_id.encode() in request)
     release.set()
 
     await wait_until(lambda: rig.said("job_failed" if fails else "job_completed"))
@@ -339,7 +330,7 @@ async def test_replies_lost_again_and_again_leave_each_job_one_outcome_and_no_st
 
 
 async def test_a_tree_whose_reply_is_lost_is_one_tree(rig: Any, proxy: Proxy, ask: Ask) -> None:
-    proxy.lose_reply(is_add)
+    proxy.lose_reply(ADDS)
 
     tree = await ask("add_tree", Tree("sync", children=[Tree("sync"), Tree("flaky")]))
     rig.start()

@@ -9,17 +9,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.proxy import Proxy
+from tests.proxy import Proxy, sends
 
 from toril.declarations.job_type import Retry
 from toril.runtime import connection
 from toril.runtime.calls.claim import Owner
 from toril.runtime.calls.settle import settle_and_claim
 from toril.runtime.connection import connect
-from toril.runtime.scripts import load_script
 from toril.runtime.worker import markers
 
-SETTLE = load_script("settle_and_claim").sha.encode()
+SETTLE = sends("settle_and_claim")
 
 
 @pytest.fixture
@@ -79,7 +78,7 @@ async def test_a_settlement_that_got_no_reply_is_not_made_twice(rig, start, prox
     start("orders")
     await wait_until(lambda: runs)
 
-    proxy.lose_reply(lambda request: SETTLE in request and job_id.encode() in request)
+    proxy.lose_reply(lambda request: SETTLE(request) and job_id.encode() in request)
     release.set()
 
     await wait_until(lambda: rig.said("job_completed"))
@@ -109,7 +108,7 @@ async def test_a_retry_that_got_no_reply_runs_once_more_and_only_once(
     await wait_until(lambda: fences)
 
     # The same call that settles the retry claims the job again.
-    proxy.lose_reply(lambda request: SETTLE in request and job_id.encode() in request)
+    proxy.lose_reply(lambda request: SETTLE(request) and job_id.encode() in request)
     release.set()
 
     job = await rig.reaches(job_id, "completed")

@@ -29,6 +29,8 @@ class AsyncSender:
         #: Opens the connections; closing it closes them.
         self.redis = redis
         self._line: Line | None = None
+        #: The scripts that this line, or the next one if there is none, brings to the server.
+        self._brought: set[str] = set()
         self._opening: asyncio.Task[Line] | None = None
 
     def send(self, call: Call[T]) -> Coroutine[Any, Any, T]:
@@ -39,7 +41,7 @@ class AsyncSender:
         """
         if call.waits:
             return self._send_waiting(call)
-        return self._receive(call, self._write(pack_call(call)))
+        return self._receive(call, self._write(self._pack(call)))
 
     async def _send_waiting(self, call: Call[T]) -> T:
         command = build_command(call)
@@ -81,7 +83,7 @@ class AsyncSender:
         """
         if not calls:
             return []
-        replies = await self._execute_many([pack_call(call) for call in calls])
+        replies = await self._execute_many([self._pack(call) for call in calls])
         if missing := _list_missing(replies):
             # The first of each script brings it along for the others, which may be many.
             first_of = {calls[i].script: i for i in reversed(missing)}
@@ -126,6 +128,19 @@ class AsyncSender:
             await self._drop_dead(error)
             raise translate_error(error, self.redis) from error
 
+    def _pack(self, call: Call[Any]) -> bytes:
+        """Packs a call; a line's first of a script brings it along.
+
+        A call that the server does not know is sent again, by then behind those that came after it.
+        """
+        if self._line is not None and not self._line.is_open:
+            self._line = None
+            self._brought.clear()
+        if call.script is None or call.script in self._brought:
+            return pack_call(call)
+        self._brought.add(call.script)
+        return pack_loading_call(call)
+
     def _write(self, packed: bytes, count: int = 1) -> Awaitable[list[Any]]:
         line = self._line
         if line is None or not line.is_open:
@@ -148,9 +163,9 @@ class AsyncSender:
 
     def _note_opened(self, opening: asyncio.Task[Line]) -> None:
         self._opening = None
-        if not opening.cancelled():
-            # Whoever waited for it was told; they may all be gone.
-            opening.exception()
+        # Whoever waited for it was told; they may all be gone.
+        if opening.cancelled() or opening.exception() is not None:
+            self._brought.clear()
 
     async def _drop_dead(self, error: Exception) -> None:
         """Throws connections away when the server behind them cannot serve any more.
