@@ -65,14 +65,17 @@ class Workers:
         """Gives the noted times from adding to running."""
         return read_pickups_ms(self._contender.place.marks)
 
-    def wait_for(self, jobs: int, *, processes: int = 1) -> Sample:
-        """Waits until so many jobs ran, in so many processes.
+    def wait_for(self, jobs: int, *, processes: int = 1, of: int | None = None) -> Sample:
+        """Waits until so many jobs ran, in so many processes; or until all did, if it is told how
+        many there are.
 
         Raises ContenderFailed when nothing moves any more.
         """
         progress = self.read_progress()
         moved_at = time.monotonic()
-        while progress.jobs < jobs or progress.processes < processes:
+        while progress.jobs < jobs or (
+            progress.processes < processes and (of is None or progress.jobs < of)
+        ):
             time.sleep(EVERY_S)
             before, progress = progress, self.read_progress()
             if progress != before:
