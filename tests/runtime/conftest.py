@@ -32,6 +32,7 @@ from toril.runtime.job import NewJob, StoredJob
 from toril.runtime.keys import QueueKeys
 from toril.runtime.sender import AsyncSender
 from toril.runtime.sync_sender import SyncSender
+from toril.runtime.worker.alarms import Alarms
 from toril.runtime.worker.worker import Worker
 from toril.sync_client import SyncClient
 from toril.testing.virtual_clock import VirtualClock
@@ -267,6 +268,14 @@ async def make_client(request: pytest.FixtureRequest, rig: Any) -> AsyncIterator
 
 async def _nothing() -> None:
     pass
+
+
+@pytest.fixture
+async def alarms(rig: Rig) -> AsyncIterator[Alarms]:
+    """Alarms on the rig's clock."""
+    made = Alarms(rig.clock)
+    yield made
+    await made.close()
 
 
 @pytest.fixture

@@ -8,17 +8,9 @@ import pytest
 
 from toril.declarations.queue import Queue
 from toril.runtime.job import ClaimedJob
-from toril.runtime.worker.alarms import Alarms
 from toril.runtime.worker.decide import decide_success
 from toril.runtime.worker.execution import Execution
 from toril.runtime.worker.served_queue import ServedQueue
-
-
-@pytest.fixture
-async def alarms(rig):
-    made = Alarms(rig.clock)
-    yield made
-    await made.close()
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from toril.declarations.queue import Queue
 from toril.runtime.calls.queues import count_workers
 from toril.runtime.connection import connect
 from toril.runtime.worker import markers
-from toril.runtime.worker.alarms import Alarms
 from toril.runtime.worker.announce import connection_name
 from toril.runtime.worker.markers import MarkerWait
 from toril.runtime.worker.reconnect import Outage
@@ -22,13 +21,6 @@ from toril.runtime.worker.served_queue import ServedQueue
 def woken():
     """Set when the rounds are woken."""
     return asyncio.Event()
-
-
-@pytest.fixture
-async def alarms(rig):
-    made = Alarms(rig.clock)
-    yield made
-    await made.close()
 
 
 @pytest.fixture
