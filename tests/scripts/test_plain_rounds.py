@@ -71,7 +71,10 @@ SPECIALS = {
     "many kept": lambda r, keys, one: (
         r.zadd(keys.completed, {f"old-{n}": n for n in range(250)}),
         r.hset(keys.job("old-120"), "name", "sync"),
-        r.rpush(keys.job("old-120") + ":logs", "a line"),
+        *(
+            r.rpush(f"{keys.job('old-120')}:{kept}", "whatever stands there goes along")
+            for kept in ("logs", "dependencies", "processed", "failed", "unsuccessful")
+        ),
     ),
 }
 
